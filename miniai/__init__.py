@@ -1,0 +1,1 @@
+"How networks are trained: the package behind the notebooks."
