@@ -73,4 +73,5 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                              'miniai.data.show_batch': ('data.html#show_batch', 'miniai/data.py'),
                              'miniai.data.show_image': ('data.html#show_image', 'miniai/data.py'),
                              'miniai.data.show_images': ('data.html#show_images', 'miniai/data.py'),
-                             'miniai.data.stratified_split': ('data.html#stratified_split', 'miniai/data.py')}}}
+                             'miniai.data.stratified_split': ('data.html#stratified_split', 'miniai/data.py'),
+                             'miniai.data.write_idx': ('data.html#write_idx', 'miniai/data.py')}}}

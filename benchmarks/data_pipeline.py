@@ -1,0 +1,99 @@
+"""One shuffled, normalised epoch of Fashion-MNIST's training images: miniai's in-memory batches beside torchvision's
+FashionMNIST with ToTensor and Normalize through a DataLoader. Run from the checkout:
+
+    python benchmarks/data_pipeline.py
+
+Both pipelines are first shown to give the same images and labels; then they take turns, and medians are compared. It ends
+with status 1 where miniai is not at least `--at-least` times as fast as the DataLoader with worker processes."""
+import argparse, json, os, platform, sys, tempfile, time
+from pathlib import Path
+from statistics import median
+
+import PIL
+import torch
+import torchvision
+from torch.utils.data import DataLoader
+from torchvision.datasets import CIFAR10, FashionMNIST
+from torchvision.transforms import Compose, Normalize, ToTensor
+
+from miniai.data import FILES, ImageData, cifar10, fashion_mnist, write_idx
+
+
+def options():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--bs", type=int, default=512, help="images a batch (512)")
+    parser.add_argument("--workers", type=int, default=2, help="worker processes of torchvision's loader (2)")
+    parser.add_argument("--repeats", type=int, default=5, help="epochs of each pipeline, after one to warm up (5)")
+    parser.add_argument("--at-least", type=float, default=60, help="the ratio that must be reached (60)")
+    parser.add_argument("--cifar", action="store_true", help="CIFAR-10 instead, in whatever form it is found")
+    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    return parser.parse_args()
+
+
+def torchvision_dataset(data: ImageData, folder: Path):
+    "Torchvision's own class over the same images: it reads Fashion-MNIST from files, and is handed CIFAR-10."
+    transform = Compose([ToTensor(), Normalize(data.mean, data.std)])
+    if data.name.startswith("fashion"):
+        raw = folder / "FashionMNIST/raw"
+        raw.mkdir(parents=True)
+        for role, name in FILES.items():
+            numbers = getattr(data, role)
+            write_idx(raw / name, numbers[:, 0] if role.endswith("x") else numbers.byte())
+        return FashionMNIST(folder, train=True, transform=transform)
+    dataset = CIFAR10.__new__(CIFAR10)
+    dataset.data, dataset.targets = data.train_x.movedim(1, -1).numpy(), data.train_y.tolist()
+    dataset.transform, dataset.target_transform = transform, None
+    return dataset
+
+
+def check_same(data: ImageData, dataset, bs: int):
+    "Same images, same order, same labels; each value within 1e-6, where a step from one byte to the next is above 0.01."
+    ours = data.dls(bs, device="cpu").train
+    ours.shuffle, worst, n = False, 0., 0
+    for (x, y), (x2, y2) in zip(ours, DataLoader(dataset, bs), strict=True):
+        assert x.shape == x2.shape and x.dtype == x2.dtype and torch.equal(y, y2), "the labels differ"
+        worst, n = max(worst, (x - x2).abs().max().item()), n + len(y)
+    assert n == len(data.train_y) and worst <= 1e-6, f"{n} images, values differ by up to {worst:.2g}"
+    print(f"same content: {n:,} images, labels equal, values equal to {worst:.1g}")
+
+
+def one_epoch(loader) -> float:
+    "Seconds for one pass over all batches."
+    start = time.perf_counter()
+    for x, y in loader: pass
+    return time.perf_counter() - start
+
+
+def main():
+    o = options()
+    data = cifar10() if o.cifar else fashion_mnist()
+    cpu = next((l.split(":")[1].strip() for l in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in l),
+               "") if Path("/proc/cpuinfo").exists() else platform.processor()
+    machine = dict(cpu=cpu or platform.machine(), cores=os.cpu_count(), threads=torch.get_num_threads(),
+                   system=platform.system(), python=platform.python_version(), torch=torch.__version__,
+                   torchvision=torchvision.__version__, pillow=PIL.__version__)
+    print(", ".join(f"{k} {v}" for k, v in machine.items()))
+    print(f"{data}; batches of {o.bs}, on the CPU")
+    with tempfile.TemporaryDirectory() as folder:
+        dataset = torchvision_dataset(data, Path(folder))
+        check_same(data, dataset, o.bs)
+        workers = f"torchvision, {o.workers} workers"
+        loaders = {"miniai": data.dls(o.bs, device="cpu").train, "torchvision, 0 workers": DataLoader(dataset, o.bs, True),
+                   workers: DataLoader(dataset, o.bs, True, num_workers=o.workers, persistent_workers=o.workers > 0)}
+        for loader in loaders.values(): one_epoch(loader)
+        times = {name: [] for name in loaders}
+        for _ in range(o.repeats):
+            for name, loader in loaders.items(): times[name].append(one_epoch(loader))
+    fast = median(times["miniai"])
+    print(f"\n{'pipeline':24s} {'s an epoch':>10s} {'least':>8s} {'most':>8s} {'µs an image':>12s} {'miniai is faster by':>20s}")
+    for name, t in times.items():
+        each = median(t) / len(data.train_y) * 1e6
+        print(f"{name:24s} {median(t):10.4f} {min(t):8.4f} {max(t):8.4f} {each:12.2f} {median(t) / fast:19.1f}×")
+    ratio = median(times[workers]) / fast
+    if o.json:
+        o.json.write_text(json.dumps(dict(machine=machine, data=repr(data), bs=o.bs, seconds=times, ratio=ratio), indent=1) + "\n")
+    print(f"\n{ratio:.0f}× against {o.workers} workers; at least {o.at_least:g}× is asked for")
+    return ratio < o.at_least
+
+
+if __name__ == "__main__": sys.exit(main())
