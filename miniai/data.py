@@ -422,18 +422,17 @@ def fashion_mnist(
     1,000 images, `holdout` in proportion. Raises FileNotFoundError or ValueError that names the file and the remedy."""
     return _hold_out(_read_fashion(path), holdout, seed, 60_000 if path is None and tier() == "smoke" else None)
 
-# %% ../nbs/01_data.ipynb #9a6bd714
+# %% ../nbs/01_data.ipynb #25c884e0
 PICTURES = ".jpg", ".jpeg", ".png"
 
 def _decode(
     file: Path,                  # a picture
     size: int | None,            # resize the shorter edge to this and crop the middle; None leaves it
-) -> Tensor:                     # uint8 [3, h, w]
+) -> Image.Image:                # RGB
     try:
         with Image.open(file) as im: image = ImageOps.exif_transpose(im).convert("RGB")
     except Exception as e: raise ValueError(f"{file} cannot be decoded as a picture ({e}): replace or delete it") from e
-    if size is not None: image = ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
-    return torch.from_numpy(np.array(image)).movedim(-1, 0)
+    return image if size is None else ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
 
 def _class_names(folder): return sorted(f.name for f in folder.iterdir() if f.is_dir() and not f.name.startswith("."))
 
@@ -450,13 +449,14 @@ def _read_pictures(
         own = [f for f in sorted((folder / c).iterdir()) if f.suffix.lower() in PICTURES and not f.name.startswith(".")]
         if not own: raise ValueError(f"{folder / c} has no picture ({', '.join(PICTURES)}): each class needs one")
         files, y = files + own, y + [i] * len(own)
-    x = torch.empty(len(files), *(shape := _decode(files[0], size).shape), dtype=torch.uint8)
+    w, h = _decode(files[0], size).size
+    pixels = np.empty((len(files), h, w, 3), dtype=np.uint8)
     for i, file in enumerate(files):
-        if (image := _decode(file, size)).shape != shape:
-            raise ValueError(f"{file} is {image.shape[2]}×{image.shape[1]} and {files[0]} {shape[2]}×{shape[1]}: "
-                             f"give a size for all, such as size={min(shape[1:])}")
-        x[i] = image
-    return x, torch.tensor(y)
+        if (image := _decode(file, size)).size != (w, h):
+            raise ValueError(f"{file} is {image.width}×{image.height} and {files[0]} {w}×{h}: "
+                             f"give a size for all, such as size={min(h, w)}")
+        pixels[i] = image
+    return torch.from_numpy(pixels).movedim(-1, 1).contiguous(), torch.tensor(y)
 
 # %% ../nbs/01_data.ipynb #5f3fa272
 def image_folder(

@@ -177,6 +177,8 @@ def test_smoke_tier_looks_nowhere(monkeypatch):
     assert cifar.name == "cifar10_smoke" and cifar.train_x.shape == (2000, 3, 32, 32)
     assert torch.equal(cifar.train_x[:, 1, 2:-2, 2:-2], data.train_x[:, 0])
     assert [len(fashion_mnist(5000).valid_y), len(cifar10(5000).valid_y)] == [167, 200]
+    for load in fashion_mnist, cifar10:
+        with pytest.raises(FileNotFoundError): load(path="/nowhere")
 
 
 # ---- damaged files
@@ -393,6 +395,7 @@ def test_dls():
     data = fashion_mnist(path=SAMPLE)
     dls = data.dls(300, device="cpu")
     assert len(dls.train) == 7 and len(dls.valid) == 2 and dls.valid.bs == 600 and dls.classes == data.classes
+    assert torch.equal(torch.cat([y for x, y in dls.valid]), data.valid_y), "validation images come in order"
     x = torch.cat([x for x, y in dls.train])
     assert abs(x.mean()) < 1e-4 and abs(x.std() - 1) < 1e-4
     x = torch.cat([x for x, y in data.dls(300, device="cpu", normalize=False).valid])
