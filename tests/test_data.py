@@ -361,7 +361,8 @@ def test_cifar_pictures(pictures, monkeypatch):
 # ---- batches
 
 @given(n=st.integers(1, 60), bs=st.integers(1, 70), c=st.sampled_from([1, 3]), shuffle=st.booleans(),
-       last=st.booleans(), dtype=st.sampled_from([torch.float32, torch.bfloat16, torch.float64]), seed=st.integers(0, 99))
+       last=st.booleans(), dtype=st.sampled_from([torch.float32, torch.bfloat16, torch.float64]),
+       seed=st.integers(0, 99))
 @settings(max_examples=60, deadline=None)
 def test_batches(n, bs, c, shuffle, last, dtype, seed):
     draw = torch.Generator().manual_seed(seed)
