@@ -30,7 +30,7 @@ echo "== $venv: installing what requirements.lock lists (the first time about 3 
 log=$venv/pip-errors.log
 if ! "$venv/bin/python" -m pip install -c requirements.lock -e '.[dev]' 2>"$log"; then
     ! grep -q 'No space left' "$log" || fail "the disk filled up while installing: make room and run this again"
-    ! grep -q 'Retrying (' "$log" || fail "no network: pip cannot reach its package index (all that it said: $log)"
+    ! grep -q 'Retry(total=0' "$log" || fail "no network: pip cannot reach its package index (all that it said: $log)"
     fail "pip failed: $(grep 'ERROR:' "$log" | tail -n 1) (all that it said: $log)"
 fi
 said=$("$venv/bin/python" -c 'import torch, torchvision, miniai.core' 2>&1) ||
