@@ -3,7 +3,8 @@
 # %% auto #0
 __all__ = ['SCOPES', 'EVENTS', 'STEPS', 'accuracy', 'CancelFitException', 'CancelEpochException', 'CancelBatchException',
            'NonFiniteLossError', 'Callback', 'Learner', 'MetricsCB', 'ProgressCB', 'RecorderCB', 'SingleBatchCB',
-           'HasLearnCB', 'BatchTransformCB', 'GradientClipCB', 'DeviceCB', 'MixedPrecisionCB', 'conv', 'plain_cnn']
+           'HasLearnCB', 'BatchTransformCB', 'GradientClipCB', 'DeviceCB', 'MixedPrecisionCB', 'conv', 'plain_cnn',
+           'check_epoch_mean', 'check_stop_after', 'check_accumulate']
 
 # %% ../nbs/02_learner.ipynb #d10ef294
 import inspect, math, sys, time
@@ -118,13 +119,13 @@ def _batch(self: Learner):
     self.step(); self._call("after_step")
     self.zero_grad()
 
-# %% ../nbs/02_learner.ipynb #2a638254
+# %% ../nbs/02_learner.ipynb #2dcbc454
 @patch
 def _check_finite(self: Learner, epoch_ended=False):
     "Raise NonFiniteLossError, naming the step: at once on the CPU, at the end of the epoch on an accelerator."
     if not epoch_ended:
         self.losses.append(self.loss.detach())
-        if self.loss.device.type != "cpu" or math.isfinite(self.loss): return
+        if self.loss.device.type != "cpu" or math.isfinite(self.losses[-1]): return
         bad = self.iter
     else:
         if not self.losses or self.losses[0].device.type == "cpu": return
@@ -406,3 +407,64 @@ def plain_cnn(
     "Convolutions of stride 2 and no more: the network that the first notebooks train."
     body = [conv(i, o, act=act, norm=norm) for i, o in zip(channels, channels[1:])]
     return nn.Sequential(*body, conv(channels[-1], n_classes, act=None, norm=None), nn.Flatten())
+
+# %% ../nbs/02_learner.ipynb #646f9360
+def check_epoch_mean(
+    epoch_mean,                  # your function: list of batch means, list of batch sizes → number
+):
+    "Checker of exercise 1: rejects the mean of means."
+    values, sizes = [.5, .7, 1.], [64, 64, 2]
+    got, right = float(epoch_mean(values, sizes)), (.5 * 64 + .7 * 64 + 2) / 130
+    assert abs(got - sum(values) / 3) > 1e-9, "that is the mean of the means: the last batch of 2 counts as much as one of 64"
+    assert got < 1.5, "that is a sum: divide by the number of images"
+    assert abs(got - right) < 1e-6, f"it is {right:.4f} here, yours gives {got:.4f}"
+    print("✓ epoch_mean")
+
+# %% ../nbs/02_learner.ipynb #2b039d7f
+class _CountSteps(Callback):
+    order = 99
+    def __init__(self): self.steps = 0
+    def after_step(self, learn): self.steps += 1
+
+def _tiny_learner(n_batches=4, cbs=(), **kwargs):
+    "A linear model on random batches of 8, and as loaders a plain object: for the checkers."
+    torch.manual_seed(0)
+    dls = type("Loaders", (), {})()
+    dls.train = [(torch.randn(8, 3), torch.randint(2, (8,))) for _ in range(n_batches)]
+    dls.valid = [(torch.randn(8, 3), torch.randint(2, (8,))) for _ in range(2)]
+    return Learner(nn.Linear(3, 2), dls, cbs=cbs, **kwargs)
+
+def check_stop_after(
+    StopAfterCB,                 # your callback class; takes n
+):
+    "Checker of exercise 2: rejects counting validation batches, stopping one step off, and stopping only the epoch."
+    count = _CountSteps()
+    learn = _tiny_learner(cbs=[count])
+    try: learn.fit(5, cbs=[StopAfterCB(6)])
+    except Exception as e: raise AssertionError(f"fit raised {type(e).__name__}: raise CancelFitException instead") from e
+    assert count.steps != 20, "the fit ran to its end: raise CancelFitException in after_batch or after_step"
+    assert count.steps not in (5, 7), f"{count.steps} steps, not 6: one off"
+    assert count.steps != 4, "4 steps, not 6: are validation batches counted?"
+    assert count.steps == 6, f"{count.steps} steps, not 6"
+    learn.fit(1)
+    assert count.steps == 10, "the next fit, without your callback, must run as usual"
+    print("✓ StopAfterCB")
+
+# %% ../nbs/02_learner.ipynb #b9e0e3f6
+def check_accumulate(
+    AccumulateCB,                # your callback class; takes n
+):
+    "Checker of exercise 3: rejects a sum of gradients for their mean, and steps at the wrong batches."
+    learn = _tiny_learner(n_batches=8, lr=.5, cbs=[AccumulateCB(4)])
+    big = _tiny_learner(n_batches=8, lr=.5)
+    total = _tiny_learner(n_batches=8, lr=2.)
+    for other in (big, total):
+        batches = other.dls.train
+        other.dls.train = [tuple(map(torch.cat, zip(*batches[i:i+4]))) for i in (0, 4)]
+    single = _tiny_learner(n_batches=8, lr=.5)
+    for each in (learn, big, total, single): each.fit(1, valid=False)
+    w, right, summed, each_batch = (x.model.weight.detach() for x in (learn, big, total, single))
+    assert not torch.allclose(w, each_batch), "the optimizer still steps at every batch"
+    assert not torch.allclose(w, summed), "the gradients add up to 4 times that of the large batch: divide the loss by n"
+    assert torch.allclose(w, right, atol=1e-6), "not the weights that two batches of 32 lead to: step at every n-th batch, then zero"
+    print("✓ AccumulateCB")
