@@ -9,7 +9,7 @@ cfg = settings["DEFAULT"]
 url = f"https://github.com/{cfg['user']}/{cfg['repo']}"
 
 setup(
-    version=cfg["version"], description=cfg["description"], license=cfg["license"], author=cfg["author"],
+    version=cfg["version"], description=cfg["description"], license_expression=cfg["license"], author=cfg["author"],
     keywords=cfg["keywords"].split(), python_requires=">=" + cfg["min_python"], url=url,
     long_description=Path("README.md").read_text(encoding="utf-8"), long_description_content_type="text/markdown",
     packages=["miniai"], package_data={"miniai": ["sample/*"]}, include_package_data=False,
