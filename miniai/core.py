@@ -5,8 +5,8 @@ __all__ = ['TIERS', 'BADGE', 'INSTALL', 'set_seed', 'default_device', 'device_na
            'read_result', 'record', 'quote', 'check_result', 't_test', 'compare', 'Table', 'results_table',
            'quote_ledger', 'stamp_notebooks', 'update_readme', 'check_spread', 'check_paired_t', 'check_shuffled']
 
-# %% ../nbs/00_start.ipynb #1e3fdf82
-import configparser, json, math, os, platform, random, re, subprocess, tempfile
+# %% ../nbs/00_start.ipynb #52aa1fbb
+import base64, configparser, json, math, os, platform, random, re, subprocess, tempfile
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -207,7 +207,7 @@ def quote_ledger(
         return f"<!-- ledger:{name} -->{said}<!-- end -->"
     return re.sub(r"<!-- ledger:(\S+) -->.*?<!-- end -->", fill, text, flags=re.S)
 
-# %% ../nbs/00_start.ipynb #d1141595
+# %% ../nbs/00_start.ipynb #e78b36c8
 BADGE = ("<!-- badge -->[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
          "(https://colab.research.google.com/github/{user}/{repo}/blob/{branch}/nbs/{file})")
 INSTALL = """# Colab install: elsewhere this cell does nothing
@@ -240,12 +240,17 @@ def stamp_notebooks(
 def update_readme(
     root: Path = Path("."),      # the checkout
 ):
-    "Fill in what README.md and the notebooks' prose quote from the ledger."
+    "Fill in what README.md and the notebooks' prose quote from the ledger, and take the README's picture from its cell."
     root = Path(root)
     fill = lambda text: quote_ledger(text, root / "results")
     (root / "README.md").write_text(fill((root / "README.md").read_text(encoding="utf-8")), encoding="utf-8")
     prose = lambda source, cell: fill(source) if cell["cell_type"] == "markdown" and "`<!-- ledger" not in source else source
-    for file in sorted((root / "nbs").glob("[0-9]*.ipynb")): _rewrite(file, prose)
+    for file in sorted((root / "nbs").glob("[0-9]*.ipynb")):
+        _rewrite(file, prose)
+        for cell in json.loads(file.read_text(encoding="utf-8"))["cells"]:
+            if not "".join(cell["source"]).startswith("# The README's picture"): continue
+            png = next(out["data"]["image/png"] for out in cell["outputs"] if "image/png" in out.get("data", {}))
+            (root / "results/readme.png").write_bytes(base64.b64decode("".join(png)))
 
 # %% ../nbs/00_start.ipynb #ad3c6c6a
 def check_spread(
