@@ -243,11 +243,11 @@ def check_leaky_init(
     assert abs(weight.std() / right - 1) < .02, f"the deviation is {weight.std():.4f}, not {right:.4f}"
     print("✓ leaky_init")
 
-# %% ../nbs/03_inside.ipynb #59c390ef
+# %% ../nbs/03_inside.ipynb #5d67df6b
 def check_standardise(
     standardise,                 # your function: nn.Linear with bias, batch [n, features]; changes the layer
 ):
-    "Checker of exercise 4: rejects the mean before the deviation, variance for deviation, and a change of the output alone."
+    "Checker of exercise 4: rejects the mean before the deviation, variance for deviation, and a bias left unscaled."
     rng = torch.Generator().manual_seed(0)
     x, layer = torch.randn(500, 20, generator=rng) * 3 + 1, nn.Linear(20, 30)
     with torch.no_grad():
@@ -257,6 +257,10 @@ def check_standardise(
         directions = layer.weight / layer.weight.norm()
         standardise(layer, x)
         after = layer(x)
+        uneven = nn.Linear(20, 30)
+        uneven.bias.copy_(20 * torch.randn(30, generator=rng))
+        standardise(uneven, x)
+        last = uneven(x)
     mean, std, s = after.mean().item(), after.std().item(), before.std().item()
     assert not torch.equal(before, after), "the layer puts out what it did before: change its weight and its bias"
     assert abs(std - 1 / s) > 1e-3, "the deviation is now 1 / deviation: you divided by the variance"
@@ -266,4 +270,6 @@ def check_standardise(
     assert abs(std - 1) < 1e-3, f"the standard deviation is {std:.3f}, not 1"
     same = torch.allclose(layer.weight / layer.weight.norm(), directions, atol=1e-5)
     assert same, "the weights point elsewhere: all must be scaled by one number"
+    right = abs(last.mean()) < 1e-3 and abs(last.std() - 1) < 1e-3
+    assert right, "a bias that differs from output to output adds to the deviation: scale it like the weight, or set it to 0 first"
     print("✓ standardise")
