@@ -261,7 +261,7 @@ class ProgressCB(Callback):
         if self.page and self.losses: self.draw()
         if self.page: self.page.end()
 
-# %% ../nbs/02_learner.ipynb #eb82abc1
+# %% ../nbs/02_learner.ipynb #a5ed45e0
 class _Page:
     "What ProgressCB shows in a notebook."
     def __init__(self, total, plot):
@@ -269,7 +269,8 @@ class _Page:
         from IPython.display import HTML, display
         from tqdm.notebook import tqdm as notebook_bar
         self.bar = notebook_bar(total=total, display=False)
-        self.table, self.image, self.HTML, self.png = widgets.HTML(), widgets.Image(format="png"), HTML, b""
+        self.table, self.HTML, self.png = widgets.HTML(), HTML, b""
+        self.image = widgets.Image(format="png", layout=dict(width="600px"))
         parts = [self.table, self.bar.container] + [self.image] * plot
         self.handle = display(widgets.VBox(parts), display_id=True)
     def show(self, table):
