@@ -27,8 +27,11 @@ ls "$venv"/lib/python3*/site-packages/torch/__init__.py >/dev/null 2>&1 || [ "$f
 echo "== $venv: a Python $version environment"
 said=$("$python" -m venv "$venv" 2>&1) || fail "$venv cannot be made: $(echo "$said" | tail -n 1)"
 echo "== $venv: installing what requirements.lock lists (the first time about 3 GB to download, some minutes)"
-log=$venv/pip-errors.log
-if ! "$venv/bin/python" -m pip install -c requirements.lock -e '.[dev]' 2>"$log"; then
+log=$venv/pip-errors.log failed=$venv/pip-failed
+rm -f "$failed"
+{ "$venv/bin/python" -m pip install -c requirements.lock -e '.[dev]' 2>"$log" || touch "$failed"; } |
+    sed -n -e 's/^ *\([DU].* [MG]B)\)$/   \1/p' -e 's/^Installing collected.*/   unpacking/p'
+if [ -e "$failed" ]; then
     ! grep -q 'No space left' "$log" || fail "the disk filled up while installing: make room and run this again"
     ! grep -q 'Retry(total=0' "$log" || fail "no network: pip cannot reach its package index (all that it said: $log)"
     fail "pip failed: $(grep 'ERROR:' "$log" | tail -n 1) (all that it said: $log)"

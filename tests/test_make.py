@@ -1,0 +1,181 @@
+"The Makefile: what it lists, what it says when something is missing, and that a half-made environment is not used."
+import os, re, subprocess, sys
+
+import pytest
+from conftest import ROOT
+
+OURS = "PIP_", "MAKE", "MFLAGS", "VENV", "PYTHON", "VIRTUAL_ENV", "DISPLAY", "WAYLAND_DISPLAY", "WORKERS", "SEED"
+
+@pytest.fixture
+def program(tmp_path):
+    "Put a shell script in front of the PATH under a name."
+    (tmp_path / "bin").mkdir()
+    def write(name, body):
+        file = tmp_path / "bin" / name
+        file.write_text("#!/bin/sh\n" + body)
+        file.chmod(0o755)
+        return file
+    return write
+
+@pytest.fixture
+def make(copy, tmp_path):
+    "Run make in the copy as a newcomer's shell would; the result has all the output as text."
+    def run(*args, **env):
+        calm = {k: v for k, v in os.environ.items() if not k.startswith(OURS)}
+        path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
+        return subprocess.run(["make", *args], cwd=copy, env=calm | {"PATH": path, "PIP_CONFIG_FILE": os.devnull} | env,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL)
+    return run
+
+def fails_in_one_line(run, *parts):
+    "It failed; apart from the steps announced and make's own closing line there is one line, with all of `parts`."
+    said = [line for line in run.stdout.splitlines() if not line.startswith(("== ", "make: ***"))]
+    assert run.returncode != 0 and len(said) == 1, run.stdout
+    assert said[0].startswith("miniai: ") and all(p in said[0] for p in parts), said[0]
+
+# A python3 that can make environments out of shell scripts. What pip does there is put in for PIP.
+STUB = """
+case "$*" in
+*version_info*) echo 3.12;;
+*sysconfig*) dirname "$0";;
+*"-m venv"*) mkdir -p "$3/bin" && cp "$(dirname "$0")/inside" "$3/bin/python";;
+esac
+"""
+INSIDE = """
+case "$*" in
+*sysconfig*) dirname "$0";;
+*"-m pip"*) {pip};;
+esac
+"""
+
+@pytest.fixture
+def stub_python(program):
+    def write(pip="true"):
+        program("inside", INSIDE.format(pip=pip))
+        program("df", "echo; echo x x x 99999999 x x")
+        return program("python3", STUB)
+    return write
+
+# -- help
+
+def test_help_lists_every_target(make):
+    text = (ROOT / "Makefile").read_text()
+    targets = set(re.search(r"^\.PHONY: (.*)$", text, re.M)[1].split()) - {"active-python"}
+    listed = dict(re.findall(r"^make (\w+) +(\S.*)$", make("help").stdout, re.M))
+    assert set(listed) == targets and make().stdout == make("help").stdout
+    assert targets == set(re.findall(r"^([a-z]+):", text, re.M))
+
+# -- something is missing
+
+@pytest.mark.parametrize("target", ["lab", "test"])
+def test_old_python(make, program, target, settings):
+    program("python3", "echo 3.8")
+    fails_in_one_line(make(target), "3.8", settings["min_python"], "PYTHON=")
+
+@pytest.mark.parametrize("version, good", [("2.7", False), ("3.9", False), ("3.10", True), ("3.13", True), ("4.0", False)])
+def test_which_pythons_are_good(make, program, stub_python, version, good):
+    stub_python()
+    program("python3", STUB.replace("3.12", version))
+    assert (make(".venv/.ready").returncode == 0) is good
+
+def test_no_python(make):
+    fails_in_one_line(make("test", "PYTHON=python3-of-nobody"), "python3-of-nobody does not run", "PYTHON=")
+
+def test_no_ensurepip(make, program):
+    program("python3", 'case "$2" in *version_info*) echo 3.11;; *ensurepip*) echo Traceback >&2; exit 1;; esac')
+    fails_in_one_line(make("test"), "apt-get install python3.11-venv")
+
+def test_full_disk(make, program, stub_python):
+    stub_python()
+    program("df", "echo Filesystem; echo /dev/x 100 100 5000000 95% /")
+    fails_in_one_line(make("lab"), "4 GB free at .venv", "VENV=")
+
+def test_folder_that_cannot_be_made(make, copy, stub_python):
+    stub_python()
+    (copy / "taken").write_text("")
+    fails_in_one_line(make("test", "VENV=taken/env"), "taken/env cannot be made")
+
+def test_no_network_in_truth(make, program):
+    "A real environment and a real pip, whose index is a closed port of this machine."
+    program("df", "echo; echo x x x 99999999 x x")
+    program("python3", f'exec "{sys.executable}" "$@"')
+    fails_in_one_line(make("test", PIP_INDEX_URL="http://127.0.0.1:9/simple", PIP_RETRIES="1"), "no network", "pip-errors.log")
+
+@pytest.mark.parametrize("pip_says, part", [
+    ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", "the disk filled up"),
+    ("ERROR: No matching distribution found for torch==9", "No matching distribution found for torch==9"),
+])
+def test_pip_fails(make, stub_python, pip_says, part):
+    stub_python(f'echo "WARNING: something"  >&2; echo "{pip_says}" >&2; exit 1')
+    fails_in_one_line(make("test"), part)
+
+def test_active_python_without_what_is_needed(make, program):
+    program("python3", """
+case "$2" in
+*version_info*) echo 3.12;;
+*torch*) echo "Traceback (most recent call last):" >&2; echo "ModuleNotFoundError: No module named 'torch'" >&2; exit 1;;
+esac
+""")
+    fails_in_one_line(make("test", "VENV="), "No module named 'torch'", "-m pip install -e '.[dev]'")
+
+def test_no_such_notebook(make, stub_python):
+    stub_python()
+    for args in (["NB=99"], []): fails_in_one_line(make("notebook", *args), "no notebook")
+
+# -- the environment
+
+def test_half_made_environment_is_no_environment(make, copy, stub_python):
+    stub_python("exit 1")
+    assert make("results").returncode != 0 and (copy / ".venv/bin/python").exists()
+    assert make("results").returncode != 0
+    stub_python("echo Installing collected packages: x")
+    assert "unpacking" in make("results").stdout and (copy / ".venv/.ready").exists()
+    assert "unpacking" not in make("results").stdout
+    for file in ("requirements.lock", "settings.ini"):
+        later = (copy / ".venv/.ready").stat().st_mtime + 5
+        os.utime(copy / file, (later, later))
+        assert "unpacking" in make("results").stdout, f"{file} changed, and nothing was installed"
+        os.utime(copy / file, (later - 60, later - 60))
+
+def test_named_environment(make, copy, stub_python):
+    stub_python()
+    assert make("results", "VENV=elsewhere/env").returncode == 0
+    assert (copy / "elsewhere/env/.ready").exists() and not (copy / ".venv").exists()
+
+# -- lab and test
+
+@pytest.mark.parametrize("display, expected", [({}, True), ({"DISPLAY": ":0"}, False), ({"WAYLAND_DISPLAY": "w"}, False)])
+def test_lab_opens_a_browser_where_there_is_a_screen(make, program, stub_python, display, expected):
+    stub_python()
+    program("uname", "echo Linux")
+    program("id", "echo 1000")
+    program("jupyter", 'echo "jupyter $*"')
+    run = make("lab", "VENV=", **display)
+    assert run.returncode == 0 and "jupyter lab --notebook-dir nbs" in run.stdout
+    assert ("--no-browser" in run.stdout) is expected and "--allow-root" not in run.stdout
+
+def test_lab_goes_on_without_data(make, program, stub_python):
+    stub_python()
+    program("python3", STUB.replace("esac", "*fashion_mnist*) echo Traceback; echo 'FileNotFoundError: get it' >&2; exit 1;;\nesac"))
+    program("jupyter", 'echo "jupyter $*"')
+    run = make("lab", "VENV=")
+    assert run.returncode == 0 and "jupyter lab" in run.stdout and "Traceback" not in run.stdout
+    line, = [line for line in run.stdout.splitlines() if "FileNotFoundError" in line]
+    assert "sample" in line
+
+@pytest.mark.parametrize("notebooks, tests", [(0, 0), (1, 0), (0, 1)])
+def test_test_fails_with_either_half(make, program, stub_python, notebooks, tests):
+    stub_python()
+    program("nbdev-test", f'echo "notebooks in $MINIAI_TIER"; exit {notebooks}')
+    program("python", f"echo 1 passed; exit {tests}")
+    run = make("test", "VENV=")
+    said = [line for line in run.stdout.splitlines() if not line.startswith("make: ***")]
+    assert (run.returncode == 0) is (not notebooks and not tests) and "notebooks in smoke" in said
+    assert said[-1] == ("FAILED: a notebook (its error is above)" if notebooks else "1 passed")
+
+def test_notebook_runs_in_full_with_the_seed(make, program, stub_python):
+    stub_python()
+    program("jupyter", 'echo "$MINIAI_TIER $MINIAI_SEED $*"')
+    program("nbdev-clean", "true")
+    said = make("notebook", "VENV=", "NB=00", "SEED=3").stdout
+    assert "full 3 nbconvert" in said and "store_widget_state=False" in said and "nbs/00_start.ipynb" in said
