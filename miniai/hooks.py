@@ -14,14 +14,15 @@ from torch import Tensor, nn
 
 from .learner import Callback
 
-# %% ../nbs/03_inside.ipynb #121b6a80
+# %% ../nbs/03_inside.ipynb #058d3bfd
 class Hook:
-    "Runs `f(hook, module, inputs, output)` after each forward pass of `module`, until removed or out of its `with` block."
+    "Runs `f(hook, module, inputs, output)` after each forward pass of `module`, until removed or its `with` block ends."
     def __init__(self,
         module: nn.Module,       # watched
         f,                       # what it returns replaces the output, unless it is None
     ):
-        if not isinstance(module, nn.Module): raise TypeError(f"module is a {type(module).__name__}: it must be an nn.Module")
+        if not isinstance(module, nn.Module):
+            raise TypeError(f"module is a {type(module).__name__}: it must be an nn.Module")
         if not callable(f): raise TypeError(f"f is {f!r}: it must be a function (hook, module, inputs, output)")
         self.module, self.handle = module, module.register_forward_hook(partial(f, self))
     def remove(self): self.handle.remove()
@@ -62,7 +63,7 @@ def activation_stats(
     low, high = limits
     return torch.stack([x.mean(), x.std(), dead]), torch.histc(x.clamp(low, high), bins, low, high)
 
-# %% ../nbs/03_inside.ipynb #f326e06a
+# %% ../nbs/03_inside.ipynb #72b11d83
 class ActivationStats(Callback):
     "Means, deviations, dead units and histograms of layers at each training step; nothing is read before you ask."
     def __init__(self,
@@ -89,9 +90,11 @@ class ActivationStats(Callback):
     @property
     def dead(self): "Share of dead channels [layers, steps]."; return self._number(2)
     @property
-    def hists(self): "Counts [layers, bins, steps]."; return torch.stack([torch.stack(h.counts, 1) for h in self.hooks]).cpu()
+    def hists(self):
+        "Counts [layers, bins, steps]."
+        return torch.stack([torch.stack(hook.counts, 1) for hook in self.hooks]).cpu()
 
-# %% ../nbs/03_inside.ipynb #8a4bfa9b
+# %% ../nbs/03_inside.ipynb #7cbcce05
 def _plot_layers(ax, rows, ylabel):
     "One line a layer, from light (first) to black (last), the end of each marked with its number."
     for i, row in enumerate(rows):
@@ -123,7 +126,8 @@ def plot_hist(
 ):
     "Histograms over the steps, one panel a layer: dark where many activations lie (log of counts). Returns the figure."
     nrows = math.ceil(len(stats.hooks) / ncols)
-    fig, axs = plt.subplots(nrows, ncols, figsize=(3.2 * ncols, 2.1 * nrows), dpi=100, squeeze=False, layout="constrained")
+    size = 3.2 * ncols, 2.1 * nrows
+    fig, axs = plt.subplots(nrows, ncols, figsize=size, dpi=100, squeeze=False, layout="constrained")
     for ax in axs.flat: ax.set_axis_off()
     for i, (ax, counts) in enumerate(zip(axs.flat, stats.hists.log1p())):
         ax.set_axis_on()
@@ -144,7 +148,7 @@ def init_weights(
         module.weight.normal_(0, gain / math.sqrt(fan_in))
         if module.bias is not None: module.bias.zero_()
 
-# %% ../nbs/03_inside.ipynb #5d814f58
+# %% ../nbs/03_inside.ipynb #4e8038bb
 def _to_unit_variance(hook, module, inputs, output):
     "Divide weights and output by the output's deviation, once. Raises ValueError where that is 0 or not finite."
     if hasattr(hook, "std"): return
@@ -159,7 +163,7 @@ def lsuv(
     model: nn.Module,            # its linear layers and convolutions are changed in place
     xb: Tensor,                  # a batch, normalised as in training; a few hundred images are enough
 ) -> list:                       # the deviation of each layer's output when its turn came, before it was made 1
-    "Orthogonal weights scaled to outputs of variance 1 on `xb`, biases of 0, Mishkin and Matas (2016), in one forward pass."
+    "Orthogonal weights scaled to outputs of variance 1 on `xb`, biases of 0, in one pass: Mishkin and Matas (2016)."
     layers = [m for m in model.modules() if isinstance(m, (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d))]
     if not layers: raise ValueError("model has no linear layer or convolution: there is nothing to initialise")
     for layer in layers:
@@ -179,7 +183,7 @@ class SpellingCB(Callback):
                 raise AttributeError(f"learn.{name} is new: did a callback mean learn.{near[0]}?")
             self.known.add(name)
 
-# %% ../nbs/03_inside.ipynb #0d257a9d
+# %% ../nbs/03_inside.ipynb #ddd05f1f
 def check_dead_share(
     dead_share,                  # your function: tensor [n, c, h, w] → number
 ):
@@ -187,21 +191,23 @@ def check_dead_share(
     x = torch.ones(4, 5, 2, 2)
     x[:, 0], x[1, 1], x[2:, 2], x[:, 3, 0] = 0, 0, 0, 0
     got = float(dead_share(x))
-    wrong = {"that is the share of zero activations: a channel is dead when all of its activations are": (x == 0).float().mean(),
+    wrong = {"that is the share of zero activations: a channel is dead when all of its activations are":
+                 (x == 0).float().mean(),
              "a channel that is silent for one image is not dead: look at all images of the batch":
                  (x.amax((2, 3)) == 0).any(0).float().mean(),
-             "a channel with a zero somewhere is not dead: all must be zero": (x == 0).any(3).any(2).any(0).float().mean(),
-             "that is the share of image and channel pairs: take the maximum over the images too": (x.amax((2, 3)) == 0).float().mean(),
+             "a channel with a zero is not dead: all must be zero": (x == 0).any(3).any(2).any(0).float().mean(),
+             "that is the share of image and channel pairs: take the maximum over the images too":
+                 (x.amax((2, 3)) == 0).float().mean(),
              "that is the share of living channels": .8, "that is their number: divide by the channels": 1.}
     for why, value in wrong.items(): assert abs(got - float(value)) > 1e-6, why
     assert abs(got - .2) < 1e-6, f"it is 0.2 here, yours gives {got:.4f}"
     print("✓ dead_share")
 
-# %% ../nbs/03_inside.ipynb #dbf5a388
+# %% ../nbs/03_inside.ipynb #9ee90afe
 def check_once(
     once,                        # your function: module, f
 ):
-    "Checker of exercise 2: rejects a hook that stays, one that goes only if all is well, and one that takes others along."
+    "Checker of exercise 2: rejects a hook that stays, one that goes only if all is well, and one that takes others."
     layer, calls, other = nn.Linear(2, 2), [], []
     layer.register_forward_hook(lambda *args: other.append(1))
     x = torch.ones(1, 2)
@@ -220,14 +226,14 @@ def check_once(
     try: layer(x)
     except RuntimeError: pass
     else: raise AssertionError("an error of f was swallowed")
-    assert len(layer._forward_hooks) == 1, "f failed and the hook is still there: remove it before f is called, or in a finally"
+    assert len(layer._forward_hooks) == 1, "f failed and the hook is still there: remove it before f is called"
     print("✓ once")
 
-# %% ../nbs/03_inside.ipynb #075e2ba3
+# %% ../nbs/03_inside.ipynb #d6e130b6
 def check_leaky_init(
     leaky_init,                  # your function: weight, slope; fills the weight
 ):
-    "Checker of exercise 3: rejects ReLU's gain, 1 + a for 1 + a², fan-out, a fan without the kernel, variance for deviation."
+    "Checker of exercise 3: rejects ReLU's gain, 1 + a for 1 + a², fan-out, a fan without the kernel, and the variance."
     weight, a = torch.zeros(256, 64, 3, 3), .7
     with torch.no_grad(): leaky_init(weight, a)
     assert weight.std() > 0, "the weight is unchanged: fill it in place, with normal_"
@@ -243,7 +249,7 @@ def check_leaky_init(
     assert abs(weight.std() / right - 1) < .02, f"the deviation is {weight.std():.4f}, not {right:.4f}"
     print("✓ leaky_init")
 
-# %% ../nbs/03_inside.ipynb #5d67df6b
+# %% ../nbs/03_inside.ipynb #c721cb89
 def check_standardise(
     standardise,                 # your function: nn.Linear with bias, batch [n, features]; changes the layer
 ):
@@ -271,5 +277,5 @@ def check_standardise(
     same = torch.allclose(layer.weight / layer.weight.norm(), directions, atol=1e-5)
     assert same, "the weights point elsewhere: all must be scaled by one number"
     right = abs(last.mean()) < 1e-3 and abs(last.std() - 1) < 1e-3
-    assert right, "a bias that differs from output to output adds to the deviation: scale it like the weight, or set it to 0 first"
+    assert right, "a bias that differs from output to output adds to the deviation: scale it too, or zero it first"
     print("✓ standardise")
