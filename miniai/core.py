@@ -195,7 +195,7 @@ def results_table(
                          f"{mean(seconds):.0f}" if seconds else "–", device])
     return Table(rows)
 
-# %% ../nbs/00_start.ipynb #2cd08446
+# %% ../nbs/00_start.ipynb #fca17ca7
 def quote_ledger(
     text: str,                   # Markdown with marks `<!-- ledger:NAME -->…<!-- end -->`; NAME with a * gives a table
     path: Path | None = None,    # the ledger's folder; None finds it
@@ -205,9 +205,9 @@ def quote_ledger(
         name = mark[1]
         said = f"\n\n{results_table(name, path)}\n\n" if "*" in name else quote(read_result(name, path))
         return f"<!-- ledger:{name} -->{said}<!-- end -->"
-    return re.sub(r"<!-- ledger:(\S+) -->.*?<!-- end -->", fill, text, flags=re.S)
+    return re.sub(r"<!-- ledger:([a-z0-9_*]+) -->.*?<!-- end -->", fill, text, flags=re.S)
 
-# %% ../nbs/00_start.ipynb #e78b36c8
+# %% ../nbs/00_start.ipynb #0f27bdac
 BADGE = ("<!-- badge -->[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
          "(https://colab.research.google.com/github/{user}/{repo}/blob/{branch}/nbs/{file})")
 INSTALL = """# Colab install: elsewhere this cell does nothing
@@ -244,7 +244,7 @@ def update_readme(
     root = Path(root)
     fill = lambda text: quote_ledger(text, root / "results")
     (root / "README.md").write_text(fill((root / "README.md").read_text(encoding="utf-8")), encoding="utf-8")
-    prose = lambda source, cell: fill(source) if cell["cell_type"] == "markdown" and "`<!-- ledger" not in source else source
+    prose = lambda source, cell: fill(source) if cell["cell_type"] == "markdown" else source
     for file in sorted((root / "nbs").glob("[0-9]*.ipynb")):
         _rewrite(file, prose)
         for cell in json.loads(file.read_text(encoding="utf-8"))["cells"]:
