@@ -27,7 +27,7 @@ KEYS = "train_loss", "train_accuracy", "valid_loss", "valid_accuracy"
 def options():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--repeats", type=int, default=15, help="timed runs of each loop, after one to warm up (15)")
-    parser.add_argument("--steps", type=int, default=1000, help="training steps a run; a fifth as many to validate (1000)")
+    parser.add_argument("--steps", type=int, default=1000, help="training steps a run; a fifth to validate (1000)")
     parser.add_argument("--cnn-steps", type=int, default=10, help="the same for the CNN (10)")
     parser.add_argument("--threads", type=int, default=2, help="threads of torch (2)")
     parser.add_argument("--only", nargs="*", help="just these contestants, beside the bare loop")
@@ -231,11 +231,11 @@ def main():
         contestants[name], machine[name] = globals()[name], metadata.version(package)
     print(", ".join(f"{k} {v}" for k, v in machine.items()))
     dls = random_batches(o.steps, 64, (784,))
-    print(f"\nMLP 784-32-10, batches of 64, {len(dls.train)} steps and {len(dls.valid)} to validate, {o.repeats} repeats")
+    print(f"\nMLP 784-32-10, batches of 64, {len(dls.train)} steps, {len(dls.valid)} to validate, {o.repeats} repeats")
     mlp_seconds = measure(contestants, mlp, dls, o.repeats)
     mlp_ratios = report(mlp_seconds, len(dls.train) + len(dls.valid), TARGET_MLP)
     dls = random_batches(o.cnn_steps, 512, (1, 28, 28))
-    print(f"\nplain_cnn, batches of 512, {len(dls.train)} steps and {len(dls.valid)} to validate, {o.repeats} repeats")
+    print(f"\nplain_cnn, batches of 512, {len(dls.train)} steps, {len(dls.valid)} to validate, {o.repeats} repeats")
     cnn_seconds = measure(dict(bare=bare, miniai=miniai), plain_cnn, dls, o.repeats)
     cnn_ratios = report(cnn_seconds, len(dls.train) + len(dls.valid), TARGET_CNN)
     if o.json:
