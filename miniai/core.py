@@ -52,9 +52,9 @@ def budget(
     if epochs < 1: raise ValueError(f"epochs is {epochs}: a run has at least 1")
     return {"smoke": 1, "quick": epochs if epochs <= 5 else math.ceil(epochs / 5), "full": epochs}[tier()]
 
-# %% ../nbs/00_start.ipynb #f34148fb
+# %% ../nbs/00_start.ipynb #5a83e89c
 def results_dir() -> Path:
-    "The ledger's folder: $MINIAI_RESULTS, else `results/` of the checkout around the working directory, else `./results`."
+    "The ledger's folder: $MINIAI_RESULTS, else `results/` of the checkout that you are in, else `./results`."
     if "MINIAI_RESULTS" in os.environ: return Path(os.environ["MINIAI_RESULTS"])
     here = Path.cwd()
     root = next((p for p in (here, *here.parents) if (p / "settings.ini").exists() and (p / "nbs").exists()), here)
@@ -70,7 +70,7 @@ def read_result(
     file = Path(path or results_dir()) / f"{name}.json"
     return json.loads(file.read_text(encoding="utf-8")) if file.exists() else dict(name=name, unit="", runs=[])
 
-# %% ../nbs/00_start.ipynb #ebe874db
+# %% ../nbs/00_start.ipynb #6f4bb03e
 def _commit() -> str:
     "The checkout's commit, with a + where `miniai/` differs from it; empty outside a checkout."
     git = lambda *args: subprocess.run(["git", *args], capture_output=True, text=True)
@@ -91,11 +91,12 @@ def record(
     with FileLock(Path(tempfile.gettempdir()) / f"miniai_{name}.lock"):
         same = lambda r: (r["seed"], r["device"]) == (run["seed"], run["device"])
         runs = [r for r in read_result(name, path)["runs"] if not same(r)] + [run]
-        text = json.dumps(dict(name=name, unit=unit, runs=sorted(runs, key=lambda r: (r["device"], r["seed"]))), indent=1)
+        runs.sort(key=lambda r: (r["device"], r["seed"]))
+        text = json.dumps(dict(name=name, unit=unit, runs=runs), indent=1)
         (path / f"{name}.tmp").write_text(text + "\n", encoding="utf-8")
         os.replace(path / f"{name}.tmp", path / f"{name}.json")
 
-# %% ../nbs/00_start.ipynb #c018fcc0
+# %% ../nbs/00_start.ipynb #1edf593e
 def _number(value, unit): return f"{100*value:.2f}" if unit == "accuracy" else f"{value:.4g}"
 
 def quote(
@@ -109,9 +110,10 @@ def quote(
     device = device or max(sorted(set(devices)), key=devices.count)
     values = [r["value"] for r in runs if r["device"] == device]
     spread = f" ± {_number(stdev(values), unit)}" if len(values) > 1 else ""
-    return f"{_number(mean(values), unit)}{spread} {'%' if unit == 'accuracy' else unit}".strip() + f" (n={len(values)})"
+    number = f"{_number(mean(values), unit)}{spread} {'%' if unit == 'accuracy' else unit}".strip()
+    return f"{number} (n={len(values)})"
 
-# %% ../nbs/00_start.ipynb #5d4c1c98
+# %% ../nbs/00_start.ipynb #19ce7093
 def check_result(
     name: str,                       # the result's name in the ledger
     value: float,                    # what was measured; an accuracy as a fraction
@@ -124,7 +126,7 @@ def check_result(
     device: torch.device | None = None,  # where it ran; None is `default_device()`
 ):
     """Full tier: write the run into the ledger, then assert its bounds. Else: print it beside the ledger's figure.
-    Raises ValueError for a value that is not finite, AssertionError for a missed bound (the run is kept all the same)."""
+    Raises ValueError for a value that is not finite, AssertionError for a missed bound (the run is kept)."""
     value, old = float(value), read_result(name)
     if not math.isfinite(value): raise ValueError(f"{name} is {value}: a result must be finite")
     shown = f"{name}: {_number(value, unit)} {'%' if unit == 'accuracy' else unit}".strip()
@@ -207,7 +209,7 @@ def quote_ledger(
         return f"<!-- ledger:{name} -->{said}<!-- end -->"
     return re.sub(r"<!-- ledger:([a-z0-9_*]+) -->.*?<!-- end -->", fill, text, flags=re.S)
 
-# %% ../nbs/00_start.ipynb #0f27bdac
+# %% ../nbs/00_start.ipynb #33fac9b1
 BADGE = ("<!-- badge -->[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
          "(https://colab.research.google.com/github/{user}/{repo}/blob/{branch}/nbs/{file})")
 INSTALL = """# Colab install: elsewhere this cell does nothing
@@ -230,17 +232,19 @@ def stamp_notebooks(
     settings = configparser.ConfigParser(interpolation=None, delimiters=["="])
     settings.read(Path(root) / "settings.ini", encoding="utf-8")
     for file in sorted((Path(root) / "nbs").glob("[0-9]*.ipynb")):
-        facts, missing = dict(settings["DEFAULT"], file=file.name), {"<!-- badge -->": BADGE, "# Colab install": INSTALL}
+        facts = dict(settings["DEFAULT"], file=file.name)
+        missing = {"<!-- badge -->": BADGE, "# Colab install": INSTALL}
         def change(source, cell):
             mark = next((m for m in missing if source.startswith(m)), None)
             return missing.pop(mark).format(**facts) if mark else source
         _rewrite(file, change)
         if missing: raise ValueError(f"{file} has no cell that begins with {' or '.join(missing)}")
 
+# %% ../nbs/00_start.ipynb #1ef1d515
 def update_readme(
     root: Path = Path("."),      # the checkout
 ):
-    "Fill in what README.md and the notebooks' prose quote from the ledger, and take the README's picture from its cell."
+    "Fill in what README.md and the notebooks' prose quote from the ledger, and copy the README's picture from its cell."
     root = Path(root)
     fill = lambda text: quote_ledger(text, root / "results")
     (root / "README.md").write_text(fill((root / "README.md").read_text(encoding="utf-8")), encoding="utf-8")

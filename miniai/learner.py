@@ -28,13 +28,13 @@ def accuracy(
     "The share of rows whose highest score is at the target."
     return (preds.argmax(1) == targets).float().mean()
 
-# %% ../nbs/02_learner.ipynb #4efdb847
+# %% ../nbs/02_learner.ipynb #40f502d0
 SCOPES = "fit", "epoch", "batch"
 EVENTS = tuple(f"{when}_{scope}" for scope in SCOPES for when in ("before", "after", "cleanup")) + (
     "after_predict", "after_loss", "after_backward", "after_step")
 STEPS = "predict", "get_loss", "backward", "step", "zero_grad"
 
-class CancelFitException(Exception): "Raise it in a callback to end the fit: `after_fit` is skipped, `cleanup_fit` is not."
+class CancelFitException(Exception): "Raise it in a callback to end the fit; `cleanup_fit` still runs, `after_fit` not."
 class CancelEpochException(Exception): "Raise it in a callback to go on with the next epoch."
 class CancelBatchException(Exception): "Raise it in a callback to go on with the next batch."
 class NonFiniteLossError(ArithmeticError): "The loss became inf or nan; the message names the step."
@@ -70,7 +70,7 @@ class Learner:
     @property
     def where(self): return f"epoch {self.epoch}, batch {self.iter} ({self.phase})"
 
-# %% ../nbs/02_learner.ipynb #b9f3e335
+# %% ../nbs/02_learner.ipynb #fdf12eb4
 @patch
 def _attach(self: Learner, cbs):
     "Look up the callbacks' methods once, and let them replace steps."
@@ -86,18 +86,17 @@ def _attach(self: Learner, cbs):
 
 @patch
 def _call(self: Learner, event):
-    "Run every callback's method for `event`. All cleanups run, also when one of them fails."
+    "Run every callback's method for `event`. All cleanups run, also when one of them fails or cancels."
     failed = None
     for method in self._methods[event]:
         try: method(self)
-        except (CancelFitException, CancelEpochException, CancelBatchException): raise
-        except Exception as e:
+        except BaseException as e:
             if hasattr(e, "add_note"): e.add_note(f"in {method.__qualname__}, {self.where}")
             if not event.startswith("cleanup"): raise
             failed = failed or e
     if failed: raise failed
 
-# %% ../nbs/02_learner.ipynb #edcaee4d
+# %% ../nbs/02_learner.ipynb #4890a138
 @patch
 def _scope(self: Learner, name, cancel, body):
     "Run `body` between its callbacks; `cancel` leaves it, and the cleanup always runs."
@@ -105,7 +104,8 @@ def _scope(self: Learner, name, cancel, body):
         self._call(f"before_{name}")
         body()
         self._call(f"after_{name}")
-    except cancel: pass
+    except cancel:
+        if self.training: self.zero_grad()
     finally: self._call(f"cleanup_{name}")
 
 @patch
@@ -119,7 +119,7 @@ def _batch(self: Learner):
     self.step(); self._call("after_step")
     self.zero_grad()
 
-# %% ../nbs/02_learner.ipynb #2dcbc454
+# %% ../nbs/02_learner.ipynb #329a56c7
 @patch
 def _check_finite(self: Learner, epoch_ended=False):
     "Raise NonFiniteLossError, naming the step: at once on the CPU, at the end of the epoch on an accelerator."
@@ -133,7 +133,7 @@ def _check_finite(self: Learner, epoch_ended=False):
         if all(finite): return
         bad = finite.index(False)
     raise NonFiniteLossError(f"the loss is {self.losses[bad].item()} in epoch {self.epoch}, batch {bad}: "
-                             f"try an lr below {self.opt.param_groups[0]['lr']:.3g}, or look for bad values in the batch")
+                             f"try an lr below {self.opt.param_groups[0]['lr']:.3g}, or look at the batch")
 
 @patch
 def _check_device(self: Learner):
@@ -409,19 +409,19 @@ def plain_cnn(
     body = [conv(i, o, act=act, norm=norm) for i, o in zip(channels, channels[1:])]
     return nn.Sequential(*body, conv(channels[-1], n_classes, act=None, norm=None), nn.Flatten())
 
-# %% ../nbs/02_learner.ipynb #646f9360
+# %% ../nbs/02_learner.ipynb #39fc5847
 def check_epoch_mean(
     epoch_mean,                  # your function: list of batch means, list of batch sizes → number
 ):
     "Checker of exercise 1: rejects the mean of means."
     values, sizes = [.5, .7, 1.], [64, 64, 2]
     got, right = float(epoch_mean(values, sizes)), (.5 * 64 + .7 * 64 + 2) / 130
-    assert abs(got - sum(values) / 3) > 1e-9, "that is the mean of the means: the last batch of 2 counts as much as one of 64"
+    assert abs(got - sum(values) / 3) > 1e-9, "that is the mean of the means: a batch of 2 counts as much as one of 64"
     assert got < 1.5, "that is a sum: divide by the number of images"
     assert abs(got - right) < 1e-6, f"it is {right:.4f} here, yours gives {got:.4f}"
     print("✓ epoch_mean")
 
-# %% ../nbs/02_learner.ipynb #2b039d7f
+# %% ../nbs/02_learner.ipynb #6b6486da
 class _CountSteps(Callback):
     order = 99
     def __init__(self): self.steps = 0
@@ -442,7 +442,7 @@ def check_stop_after(
     count = _CountSteps()
     learn = _tiny_learner(cbs=[count])
     try: learn.fit(5, cbs=[StopAfterCB(6)])
-    except Exception as e: raise AssertionError(f"fit raised {type(e).__name__}: raise CancelFitException instead") from e
+    except Exception as e: raise AssertionError(f"fit raised {type(e).__name__}, not CancelFitException") from e
     assert count.steps != 20, "the fit ran to its end: raise CancelFitException in after_batch or after_step"
     assert count.steps not in (5, 7), f"{count.steps} steps, not 6: one off"
     assert count.steps != 4, "4 steps, not 6: are validation batches counted?"
@@ -451,7 +451,7 @@ def check_stop_after(
     assert count.steps == 10, "the next fit, without your callback, must run as usual"
     print("✓ StopAfterCB")
 
-# %% ../nbs/02_learner.ipynb #b9e0e3f6
+# %% ../nbs/02_learner.ipynb #54150024
 def check_accumulate(
     AccumulateCB,                # your callback class; takes n
 ):
@@ -466,6 +466,6 @@ def check_accumulate(
     for each in (learn, big, total, single): each.fit(1, valid=False)
     w, right, summed, each_batch = (x.model.weight.detach() for x in (learn, big, total, single))
     assert not torch.allclose(w, each_batch), "the optimizer still steps at every batch"
-    assert not torch.allclose(w, summed), "the gradients add up to 4 times that of the large batch: divide the loss by n"
-    assert torch.allclose(w, right, atol=1e-6), "not the weights that two batches of 32 lead to: step at every n-th batch, then zero"
+    assert not torch.allclose(w, summed), "the gradients add up to 4 times the large batch's: divide the loss by n"
+    assert torch.allclose(w, right, atol=1e-6), "two batches of 32 end elsewhere: step at every n-th batch, then zero"
     print("✓ AccumulateCB")

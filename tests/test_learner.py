@@ -15,9 +15,6 @@ from miniai.learner import (
     MetricsCB, MixedPrecisionCB, RecorderCB, accuracy)
 
 CANCELS = dict(fit=CancelFitException, epoch=CancelEpochException, batch=CancelBatchException)
-# Two faults known in the learner; strict, so that the mark must go with the fault.
-known_cleanup = pytest.mark.xfail(strict=True, reason="a cancel or an interrupt in a cleanup skips the other cleanups")
-known_gradient = pytest.mark.xfail(strict=True, reason="a batch cancelled after backward leaves its gradient")
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
 
 
@@ -82,7 +79,6 @@ def test_cancellation_of_each_scope_goes_on_where_it_should():
     assert "after_batch" not in log.events and "after_fit" not in log.events and log.events[-1] == "cleanup_fit"
 
 
-@known_gradient
 def test_cancelled_batch_leaves_no_gradient_for_the_next_step():
     "A batch left after backward is as if it had not been."
     class Skip(Callback):
@@ -103,8 +99,7 @@ def test_optimizer_state_starts_afresh_after_cancellation():
 
 
 @pytest.mark.parametrize("scope", CANCELS)
-@pytest.mark.parametrize("error", [RuntimeError, *(pytest.param(e, marks=known_cleanup) for e in (
-    KeyboardInterrupt, CancelFitException))])
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, CancelFitException])
 def test_all_cleanups_run_when_one_fails(scope, error):
     first, second = Log(f"cleanup_{scope}", error("broken")), Log()
     second.order = 200
