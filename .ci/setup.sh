@@ -21,8 +21,8 @@ fi
     fail "$python cannot make environments: apt-get install python$version-venv (on Debian and Ubuntu)"
 mkdir -p "$venv" 2>/dev/null || fail "$venv cannot be made: name another folder with VENV="
 free=$(df -Pk "$venv" | awk 'NR == 2 { print int($4 / 1048576) }')
-ls "$venv"/lib/python3*/site-packages/torch/__init__.py >/dev/null 2>&1 || [ "$free" -ge 8 ] ||
-    fail "$free GB free at $venv, and torch needs 8: make room, or name a folder on another disk with VENV="
+ls "$venv"/lib/python3*/site-packages/torch/__init__.py >/dev/null 2>&1 || [ "$free" -ge 9 ] ||
+    fail "$free GB free at $venv, and torch needs 9: make room, or name a folder on another disk with VENV="
 
 echo "== $venv: a Python $version environment"
 said=$("$python" -m venv "$venv" 2>&1) || fail "$venv cannot be made: $(echo "$said" | tail -n 1)"
