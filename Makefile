@@ -9,7 +9,7 @@ PY    := $(if $(strip $(VENV)),$(VENV)/bin/python,$(PYTHON))
 # In front of a command: run it from the environment.
 IN     = PATH="$$($(PY) -c "import sysconfig; print(sysconfig.get_path('scripts'))"):$$PATH"
 
-.PHONY: help lab test notebook results stamp export bench lock clean active-python
+.PHONY: help lab test notebook results stamp export bench lock workbook clean active-python
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | awk -F '\t' '{ printf "make %-9s %s\n", $$1, $$2 }'
@@ -60,6 +60,10 @@ lock: $(READY) ## write requirements.lock anew
 	@$(PY) -m pip install -q uv
 	@$(IN) uv pip compile -q --universal --python-version $$(sed -n 's/^min_python *= *//p' settings.ini) --upgrade \
 		--extra dev --extra bench --no-annotate --no-header --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.lock
+
+workbook: $(READY) ## write the spreadsheet of notebook 04, with LibreOffice its pictures too
+	@echo "== nbs/workbook/"
+	@$(PY) nbs/workbook/make.py
 
 clean: ## remove caches and builds (the environment and the notebooks' outputs stay)
 	@echo "== removing caches and builds"

@@ -1,0 +1,209 @@
+"The spreadsheet of notebook 04, computed by spreadsheet engines, against `miniai.optim`."
+import math, re, shutil, subprocess, zipfile
+from functools import cache
+
+import formulas, numpy as np, openpyxl, pytest, torch
+from conftest import ROOT
+from miniai.core import tier
+from miniai.optim import SGD, Adam, RMSprop
+from miniai.workbook import DATA, RULES, START, expand, optimizer_workbook
+
+COMMITTED = ROOT / "nbs/workbook/optimizers.xlsx"
+COLUMNS = {name: list(expand(START | rule)) for name, (_, _, rule) in RULES.items()}
+STATE = {"momentum": {"v": "momentum_buffer"}, "RMSprop": {"s": "square_avg"},
+         "Adam": {"m": "exp_avg", "v": "exp_avg_sq"}, "annealed": {"m": "exp_avg", "v": "exp_avg_sq"}}
+# An engine needs some 4 ms a formula, and the whole book has 25,000. Its rows are all alike: there is a test for that.
+SIZE = dict(points=5, epochs=3) if tier() == "smoke" else dict(points=30, epochs=8)
+OTHERS = dict(sgd_lr=.01, sgd_delta=.001, momentum_lr=.003, momentum_mu=.8, rmsprop_lr=.1, rmsprop_alpha=.9,
+              rmsprop_eps=1e-3, adam_lr=.3, adam_beta1=.8, adam_beta2=.9, adam_eps=1e-2, annealed_lr=.4,
+              annealed_lr_end=.05, annealed_T_max=11, annealed_beta1=.7, annealed_beta2=.95, annealed_eps=1e-3,
+              line_slope=-1.5, line_intercept=8., noise=.5, start_a=0., start_b=4.)
+
+@cache
+def committed(values=False):
+    "The committed workbook: its formulas, or the values beside them."
+    return openpyxl.load_workbook(COMMITTED, data_only=values)
+
+def cell(sheet, column, row):
+    "The address of a column's cell; row 0 is the start."
+    return f"{openpyxl.utils.get_column_letter(7 + COLUMNS[sheet].index(column))}{4 + row}"
+
+def optim_steps(sheet, x, y, inputs):
+    "Column → its value at each step, by `miniai.optim`."
+    prefix = f"{sheet.lower()}_"
+    given = {name: value for name, (_, cells, _) in RULES.items() if name == sheet for name, value in cells.items()}
+    given |= {name.removeprefix(prefix): value for name, value in inputs.items() if name.startswith(prefix)}
+    if "T_max" in given: given["T_max"] = inputs.get("annealed_T_max", len(x))
+    start, lr, adam = DATA | inputs, given["lr"], sheet in ("Adam", "annealed")
+    p = [torch.tensor(float(start[f"start_{n}"]), dtype=torch.float64, requires_grad=True) for n in "ab"]
+    opt = (SGD(p, lr, momentum=given.get("mu", 0)) if sheet in ("SGD", "momentum") else
+           RMSprop(p, lr, given["alpha"], given["eps"]) if sheet == "RMSprop" else
+           Adam(p, lr, (given["beta1"], given["beta2"]), given["eps"]))
+    rows = []
+    for i, (xi, yi) in enumerate(zip(x, y)):
+        if sheet == "annealed":
+            share = (1 + math.cos(math.pi * i / given["T_max"])) / 2
+            opt.param_groups[0]["lr"] = given["lr_end"] + (lr - given["lr_end"]) * share
+        error = p[0] * xi + p[1] - yi
+        row = dict(x=xi, y=yi, a=p[0].item(), b=p[1].item(), prediction=(p[0] * xi + p[1]).item(), error=error.item(),
+                   loss=error.item()**2, rate=opt.param_groups[0]["lr"])
+        opt.zero_grad()
+        (error**2).backward()
+        opt.step()
+        for name, q in zip("ab", p):
+            row |= {f"grad_{name}": q.grad.item(), f"new_{name}": q.item()}
+            row |= {f"{short}_{name}": opt.state[q][long].item() for short, long in STATE.get(sheet, {}).items()}
+            for m, beta in (("m", "beta1"), ("v", "beta2")) if adam else ():
+                row[f"{m}hat_{name}"] = row[f"{m}_{name}"] / (1 - given[beta]**(i + 1))
+            s = row.get(f"vhat_{name}", row.get(f"s_{name}"))
+            if s is not None: row[f"rate_{name}"] = row["rate"] / (s**.5 + given["eps"])
+        rows.append(row)
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+
+def assert_equal_to_optim(read, epochs, points, inputs={}):
+    "`read(sheet, address)` gives what an engine computed: every row, column and sheet, and the summaries, are equal."
+    for sheet in RULES:
+        steps = range(1, epochs * points + 1)
+        got = {c: np.array([float(read(sheet, cell(sheet, c, i))) for i in steps]) for c in COLUMNS[sheet]}
+        assert np.array_equal(got["step"], steps)
+        assert np.array_equal(got["epoch"], np.repeat(np.arange(1, epochs + 1), points))
+        assert np.array_equal(got["row"], np.tile(np.arange(1, points + 1), epochs))
+        want = optim_steps(sheet, got["x"], got["y"], inputs)
+        rest = {"step", "epoch", "row"} | ({"check_a", "check_b"} if sheet == "SGD" else set())
+        assert set(got) == set(want) | rest, "a column is not compared"
+        for c in want: np.testing.assert_allclose(got[c], want[c], rtol=1e-9, atol=0, err_msg=f"{sheet}, {c}")
+        if sheet == "SGD":
+            delta = inputs.get("sgd_delta", .01)
+            np.testing.assert_allclose(got["check_a"] - got["grad_a"], delta * got["x"]**2, atol=1e-8)
+            np.testing.assert_allclose(got["check_b"] - got["grad_b"], delta, atol=1e-8)
+        x, y = got["x"][:points], got["y"][:points]
+        a, b = (np.r_[(DATA | inputs)[f"start_{n}"], want[f"new_{n}"][points - 1::points]] for n in "ab")
+        line = np.polyfit(x, y, 1)
+        summary = np.c_[np.arange(epochs + 1), a, b, np.sqrt(((np.outer(a, x) + b[:, None] - y)**2).mean(1)),
+                        np.full(epochs + 1, np.sqrt(((np.polyval(line, x) - y)**2).mean()))]
+        read_summary = [[float(read(sheet, f"{c}{13 + e}")) for c in "ABCDE"] for e in range(epochs + 1)]
+        np.testing.assert_allclose(read_summary, summary, rtol=1e-9)
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory):
+    "The workbook in a spreadsheet engine, which is not told the values that stand beside the formulas."
+    path = tmp_path_factory.mktemp("engine") / "book.xlsx"
+    optimizer_workbook(without_values(path), **SIZE)
+    return formulas.ExcelModel().loads(str(without_values(path))).finish()
+
+def without_values(path):
+    "Take the value out of every formula cell of a workbook, if it is there yet; gives the path."
+    if not path.exists(): return path
+    with zipfile.ZipFile(path) as book: parts = {name: book.read(name) for name in book.namelist()}
+    with zipfile.ZipFile(path, "w") as book:
+        for name, data in parts.items():
+            if "worksheets/sheet" in name: data = re.sub(rb"</f><v>[^<]*</v>", b"</f>", data)
+            book.writestr(name, data)
+    return path
+
+def reader(solution):
+    values = {re.sub(r"^'\[.*\](.*)'!", r"\1!", str(k)): v for k, v in solution.items() if "!" in str(k)}
+    return lambda sheet, address: values[f"{sheet.upper()}!{address}"].value[0, 0]
+
+def test_engine_equals_optim(engine):
+    assert_equal_to_optim(reader(engine.calculate()), SIZE["epochs"], SIZE["points"])
+
+def test_every_input_cell_is_live(engine):
+    "All of them changed in the engine, as a reader would: every row follows."
+    where = {name: str(ref) for name, ref in input_cells().items()}
+    assert set(where) == set(OTHERS), "an input cell is not tried"
+    book = "'[book.xlsx]{}'!{}".format
+    solution = engine.calculate(inputs={book(*where[name].upper().split("!")): value for name, value in OTHERS.items()})
+    assert_equal_to_optim(reader(solution), SIZE["epochs"], SIZE["points"], OTHERS)
+
+def input_cells():
+    "Name → 'sheet!B5' of the coloured cells, by the committed workbook."
+    book = committed()
+    places = {name: d.attr_text.replace("'", "").replace("$", "") for name, d in book.defined_names.items()}
+    at = lambda place: book[place.split("!")[0]][place.split("!")[1]]
+    return {name: place for name, place in places.items() if ":" not in place and at(place).data_type == "n"}
+
+@pytest.mark.skipif(not shutil.which("soffice"), reason="LibreOffice is not installed")
+@pytest.mark.parametrize("size, inputs", [(dict(points=30, epochs=8), {}), (dict(points=6, epochs=3), OTHERS)],
+                         ids=["whole", "other inputs"])
+def test_libreoffice_equals_optim(tmp_path, size, inputs):
+    "The book has no values to begin with, so LibreOffice must compute them all."
+    source = tmp_path / "book.xlsx"
+    optimizer_workbook(source, **size, **inputs)
+    subprocess.run(["soffice", f"-env:UserInstallation=file://{tmp_path}/profile", "--headless", "--convert-to", "xlsx",
+                    "--outdir", tmp_path / "out", without_values(source)], check=True, capture_output=True, timeout=300)
+    book = openpyxl.load_workbook(tmp_path / "out/book.xlsx", data_only=True)
+    assert_equal_to_optim(lambda sheet, address: book[sheet][address].value, **size, inputs=inputs)
+
+def test_values_beside_the_formulas_equal_optim():
+    "What a viewer shows that does not compute."
+    book = committed(values=True)
+    assert_equal_to_optim(lambda sheet, address: book[sheet][address].value, 8, 30)
+
+# -- what stands in the file
+
+def relative(formula, row):
+    "A formula with its rows counted from its own, so that copies of it are equal."
+    return re.sub(r"(?<![\w$])([A-Z]{1,2})(\d+)\b", lambda m: f"{m[1]}[{int(m[2]) - row}]", formula)
+
+def test_all_rows_are_copies_of_one(tmp_path):
+    "Of the row that the engine computed, also where one epoch ends and the next begins."
+    optimizer_workbook(tmp_path / "small.xlsx", points=6, epochs=3)
+    small, whole = openpyxl.load_workbook(tmp_path / "small.xlsx"), committed()
+    for sheet, columns in COLUMNS.items():
+        for c in columns:
+            one = relative(small[sheet][cell(sheet, c, 1)].value, 5)
+            assert {relative(whole[sheet][cell(sheet, c, i)].value, 4 + i) for i in range(1, 241)} == {one}, (sheet, c)
+
+def test_numbers_are_formulas_but_for_inputs():
+    book, inputs = committed(), set(input_cells().values())
+    inputs |= {f"data!{c}{row}" for c in "GH" for row in range(4, 34)}
+    numbers = {f"{sheet.title}!{cell.coordinate}" for sheet in book for row in sheet.iter_rows() for cell in row
+               if cell.data_type == "n" and cell.value is not None and cell.value != 0}
+    assert numbers == {i for i in inputs if book[i.split("!")[0]][i.split("!")[1]].value != 0}
+    zeros = {f"{sheet.title}!{cell.coordinate}" for sheet in book for row in sheet.iter_rows() for cell in row
+             if cell.data_type == "n" and cell.value == 0} - inputs
+    starts = {f"{sheet}!{cell(sheet, c, 0)}" for sheet in RULES for c in COLUMNS[sheet]}
+    assert zeros < starts, "only the start row may hold zeros"
+    text = [cell.value for sheet in book for row in sheet.iter_rows() for cell in row if cell.data_type == "f"]
+    assert len(text) > 24_000
+
+def test_no_errors_no_macros_and_charts_in_every_sheet():
+    book = committed(values=True)
+    assert book.sheetnames == ["Read me", "data", *RULES]
+    values = [cell.value for sheet in book for row in sheet.iter_rows() for cell in row]
+    assert not [v for v in values if isinstance(v, str) and re.match(r"#[A-Z/0]+[!?]?$", v)]
+    with zipfile.ZipFile(COMMITTED) as z:
+        assert not [n for n in z.namelist() if "vba" in n.lower()]
+        charts = [z.read(n).decode() for n in z.namelist() if n.startswith("xl/charts/chart")]
+    titles = [re.search(r"<a:t>([^<]*)", chart)[1] for chart in charts]
+    for title in ("Error over all points", "Parameters", "Learning rate"): assert titles.count(title) == len(RULES)
+
+def test_functions_are_known_everywhere():
+    book = committed()
+    used = {name for sheet in book for row in sheet.iter_rows() for cell in row if cell.data_type == "f"
+            for name in re.findall(r"([A-Z]+)\(", cell.value)}
+    assert used <= {"COS", "COUNT", "INDEX", "INT", "INTERCEPT", "MOD", "PI", "SLOPE", "SQRT", "SUMPRODUCT"}
+
+def test_committed_file_is_what_make_workbook_writes(tmp_path):
+    "The same bytes from the same versions; else at least the same cells."
+    paths = tmp_path / "one.xlsx", tmp_path / "two.xlsx"
+    for path in paths: optimizer_workbook(path)
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    if paths[0].read_bytes() == COMMITTED.read_bytes(): return
+    equal = lambda x, y: math.isclose(x, y, rel_tol=1e-9) if isinstance(x, float) else x == y
+    for values in (False, True):
+        new, old = openpyxl.load_workbook(paths[0], data_only=values), committed(values)
+        for a, b in zip(new, old, strict=True):
+            for row_a, row_b in zip(a.iter_rows(values_only=True), b.iter_rows(values_only=True), strict=True):
+                assert all(map(equal, row_a, row_b)), f"{a.title}: make workbook, and commit"
+
+# -- arguments
+
+@pytest.mark.parametrize("bad, said", [
+    (dict(epochs=0), "epochs is 0"), (dict(points=1), "points is 1"), (dict(epochs=2.5), "epochs is 2.5"),
+    (dict(adam_rate=.1), "no input cell adam_rate: there are line_slope"), (dict(adam_lr=math.nan), "adam_lr is nan"),
+    (dict(noise="much"), "noise is 'much'")])
+def test_bad_arguments_are_named_and_nothing_is_written(tmp_path, bad, said):
+    with pytest.raises(ValueError, match=re.escape(said)): optimizer_workbook(tmp_path / "book.xlsx", **bad)
+    assert not list(tmp_path.iterdir())
