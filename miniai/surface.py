@@ -248,7 +248,7 @@ def by_hand(
     redraw()
     return box
 
-# %% ../nbs/04_gradient_descent.ipynb #5fa1c7f9
+# %% ../nbs/04_gradient_descent.ipynb #8b0ba342
 def _knobs(optimizer, lr):
     "Hyperparameter → its sliders: one each, two for betas. The lr begins at `lr` or above, for defaults suit networks."
     found = inspect.signature(optimizer).parameters
@@ -270,7 +270,7 @@ def _check_optimizers(optimizers):
         raise TypeError(f"optimizers is {optimizers!r}: it must be a dict, name → class, with at least one")
     for name, optimizer in optimizers.items():
         if not callable(optimizer) or "lr" not in inspect.signature(optimizer).parameters:
-            raise TypeError(f"optimizers[{name!r}] is {optimizer!r}: it must be a class, or a partial of one, with an lr")
+            raise TypeError(f"optimizers[{name!r}] is {optimizer!r}: it must be a class or partial with an lr")
 
 # %% ../nbs/04_gradient_descent.ipynb #68cd4bbe
 _surface = lru_cache(lambda kind, **arguments: SURFACES[kind](**arguments))
