@@ -248,9 +248,9 @@ def by_hand(
     redraw()
     return box
 
-# %% ../nbs/04_gradient_descent.ipynb #8b0ba342
+# %% ../nbs/04_gradient_descent.ipynb #15a349b9
 def _knobs(optimizer, lr):
-    "Hyperparameter → its sliders: one each, two for betas. The lr begins at `lr` or above, for defaults suit networks."
+    "Hyperparameter → its sliders: one each, two for betas. Defaults of lr suit networks: it begins at `lr` or above."
     found = inspect.signature(optimizer).parameters
     chosen = getattr(optimizer, "keywords", {}).get("lr") or max(lr, found["lr"].default)
     knobs = {"lr": [widgets.FloatLogSlider(chosen, min=-4, max=1, step=.05, description="lr", readout_format=".4g")]}
