@@ -181,7 +181,7 @@ def _look(surface, point):
     loss = surface(p)
     return loss.item(), torch.autograd.grad(loss, p)[0]
 
-# %% ../nbs/04_gradient_descent.ipynb #c9c3dd42
+# %% ../nbs/04_gradient_descent.ipynb #93d3a9cc
 def draw(
     surface: Surface,
     paths: dict,                 # label → points [n, 2]
@@ -204,12 +204,14 @@ def draw(
         ax.annotate("", to, end, arrowprops=dict(arrowstyle="->", color="0.1", lw=1.5))
     return fig
 
+_WHOLE = dict(flex="0 0 320px")  # a column that no picture beside it may squeeze
+
 def _png(fig):
     file = BytesIO()
     fig.savefig(file)
     return file.getvalue()
 
-# %% ../nbs/04_gradient_descent.ipynb #93db00fd
+# %% ../nbs/04_gradient_descent.ipynb #00e0ffdd
 def by_hand(
     surface: Surface,            # with a known minimum
     start=None,                  # (x, y); None is the surface's
@@ -225,7 +227,7 @@ def by_hand(
     arrow, shown = (widgets.Checkbox(False, description=name, indent=False) for name in ("downhill arrow", "map"))
     buttons = step, undo, reset = [widgets.Button(description=name) for name in ("Step", "Undo", "Reset")]
     image, text = widgets.Image(format="png"), widgets.HTML()
-    panel = widgets.VBox([angle, length, widgets.HBox(buttons), widgets.HBox([arrow, shown]), text])
+    panel = widgets.VBox([angle, length, widgets.HBox(buttons), widgets.HBox([arrow, shown]), text], layout=_WHOLE)
     box = widgets.VBox([widgets.HBox([panel, image])])
     box.add_traits(path=traitlets.Tuple())
     box.surface, box.path = surface, (start,)
@@ -334,7 +336,7 @@ def _start_sliders(surface, changed):
     for slider in sliders: slider.observe(changed, "value")
     return sliders
 
-# %% ../nbs/04_gradient_descent.ipynb #2cc1f059
+# %% ../nbs/04_gradient_descent.ipynb #44acb889
 def playground(
     optimizers: dict,            # name → class or partial of one; names in STYLES get their colours
     first: str | None = None,    # the name to begin with; None is the first
@@ -355,7 +357,8 @@ def playground(
     noise = widgets.FloatSlider(0., min=0, max=2, step=.01, description="noise")
     panels = [_panel(optimizers, name, lr) for name in (first, second)]
     place, image, text = widgets.VBox(), widgets.Image(format="png"), widgets.HTML()
-    box = widgets.HBox([widgets.VBox([kind, condition, place, n_steps, noise, *panels]), widgets.VBox([image, text])])
+    left = widgets.VBox([kind, condition, place, n_steps, noise, *panels], layout=_WHOLE)
+    box = widgets.HBox([left, widgets.VBox([image, text])])
     box.image, box.text = image, text
     def chosen(): return _surface(kind.value, **(dict(condition=condition.value) if kind.value == "bowl" else {}))
     def redraw(_=None):
