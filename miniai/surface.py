@@ -211,7 +211,7 @@ def _png(fig):
     fig.savefig(file)
     return file.getvalue()
 
-# %% ../nbs/04_gradient_descent.ipynb #00e0ffdd
+# %% ../nbs/04_gradient_descent.ipynb #c557ed05
 def by_hand(
     surface: Surface,            # with a known minimum
     start=None,                  # (x, y); None is the surface's
@@ -228,7 +228,7 @@ def by_hand(
     buttons = step, undo, reset = [widgets.Button(description=name) for name in ("Step", "Undo", "Reset")]
     image, text = widgets.Image(format="png"), widgets.HTML()
     panel = widgets.VBox([angle, length, widgets.HBox(buttons), widgets.HBox([arrow, shown]), text], layout=_WHOLE)
-    box = widgets.VBox([widgets.HBox([panel, image])])
+    box = widgets.VBox([widgets.HBox([panel, widgets.VBox([image])])])
     box.add_traits(path=traitlets.Tuple())
     box.surface, box.path = surface, (start,)
     def ahead():
