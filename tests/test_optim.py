@@ -113,6 +113,7 @@ class Contender:
         "Go on as `cls`, from the state of before."
         self.opt = cls([dict(group) for group in self.groups], **self.hyperparameters, **kwargs)
         if state_dict is not None: self.opt.load_state_dict(state_dict)
+        for group in self.opt.param_groups: group.update(kwargs)   # a loaded foreach would win
     def numbers(self):
         "Every parameter and every piece of state, by name."
         named = {}
@@ -644,6 +645,38 @@ def test_maximize_climbs():
         p = matrix()
         cls([p], lr=.1, maximize=True, weight_decay=0.).step()
         assert (p.detach() > 1).all(), name
+
+
+@pytest.mark.parametrize("cls", [SGD, Adam])
+def test_foreach_takes_together_what_agrees(cls):
+    "In type and step count: each list that the rule sees is of one type."
+    seen = []
+    def update(self, p, g, state, **hyperparameters):
+        assert isinstance(p, TensorList) and isinstance(g, TensorList) and len(p) == len(g)
+        seen.append((len(p), {t.dtype for t in (*p, *g)}))
+        return cls.update(self, p, g, state, **hyperparameters)
+    update.__signature__ = inspect.signature(cls.update)
+    Watched = type("Watched", (cls,), dict(update=update))
+    ps = [nn.Parameter(torch.ones(2, dtype=dtype)) for dtype in [torch.float32] * 3 + [torch.float64] * 2]
+    opt = Watched(ps, foreach=True, **dict(momentum=.9) if cls is SGD else {})
+    for p in ps: p.grad = torch.ones_like(p)
+    ps[0].grad = None
+    opt.step()
+    assert sorted(n for n, _ in seen) == [2, 2] and all(len(dtypes) == 1 for _, dtypes in seen)
+    seen.clear(); ps[0].grad = torch.ones_like(ps[0])
+    opt.step()
+    assert sorted(n for n, _ in seen) == [1, 2, 2] and all(len(dtypes) == 1 for _, dtypes in seen)
+
+
+@pytest.mark.parametrize("name", ["Adam", "NAdam"])
+def test_counts_of_torchs_state_become_numbers(name):
+    "Which the rules compute with, and which tell whose steps agree."
+    p = matrix()
+    theirs, ours = TORCH[name]([p]), OURS[name]([p])
+    theirs.step()
+    ours.load_state_dict(theirs.state_dict())
+    assert ours.state[p]["step"] == 1 and not any(isinstance(ours.state[p].get(key), torch.Tensor)
+                                                  for key in ("step", "mu_product"))
 
 
 def test_gradients_are_left_as_they_are():
