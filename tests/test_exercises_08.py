@@ -4,19 +4,23 @@ from functools import partial
 
 import pytest
 
-from miniai.sched import (BatchSchedCB, CosineAnnealingLR, EpochSchedCB, check_annealing, check_cosine_sched, check_plateau,
-                          check_restarts, check_warm_cosine, combine, cosine)
+from miniai.sched import (BatchSchedCB, CosineAnnealingLR, EpochSchedCB, check_annealing, check_cosine_sched,
+                          check_plateau, check_restarts, check_warm_cosine, combine, cosine)
 
 def annealing(n_epochs, n_batches, every, batch_steps=0, epoch_steps=0, batch_cb=BatchSchedCB, epoch_cb=EpochSchedCB):
     "Right, and wrong by what is added or exchanged."
     if every == "batch": return batch_cb(partial(CosineAnnealingLR, T_max=n_epochs * n_batches + batch_steps))
     return epoch_cb(partial(CosineAnnealingLR, T_max=n_epochs + epoch_steps))
 
-def always_batches(n_epochs, n_batches, every): return annealing(n_epochs, n_batches, every, epoch_steps=n_epochs * (n_batches - 1))
-def always_epochs(n_epochs, n_batches, every): return annealing(n_epochs, n_batches, every, batch_steps=n_epochs * (1 - n_batches))
-def one_epoch(n_epochs, n_batches, every): return annealing(n_epochs, n_batches, every, batch_steps=n_batches * (1 - n_epochs))
+def always_batches(n_epochs, n_batches, every):
+    return annealing(n_epochs, n_batches, every, epoch_steps=n_epochs * (n_batches - 1))
+def always_epochs(n_epochs, n_batches, every):
+    return annealing(n_epochs, n_batches, every, batch_steps=n_epochs * (1 - n_batches))
+def one_epoch(n_epochs, n_batches, every):
+    return annealing(n_epochs, n_batches, every, batch_steps=n_batches * (1 - n_epochs))
 def only_epoch_cb(n_epochs, n_batches, every): return EpochSchedCB(partial(CosineAnnealingLR, T_max=n_epochs))
-def only_batch_cb(n_epochs, n_batches, every): return BatchSchedCB(partial(CosineAnnealingLR, T_max=n_epochs * n_batches))
+def only_batch_cb(n_epochs, n_batches, every):
+    return BatchSchedCB(partial(CosineAnnealingLR, T_max=n_epochs * n_batches))
 
 class MyCosine:
     "Right; subclasses change one thing each."
@@ -102,7 +106,8 @@ def test_right_answers_pass(capsys):
 
 WRONG = [
     (check_annealing, always_epochs, "T_max counts batches"), (check_annealing, always_batches, "T_max counts epochs"),
-    (check_annealing, one_epoch, "T_max is the batches of one epoch"), (check_annealing, only_epoch_cb, "take BatchSchedCB"),
+    (check_annealing, one_epoch, "T_max is the batches of one epoch"),
+    (check_annealing, only_epoch_cb, "take BatchSchedCB"),
     (check_annealing, only_batch_cb, "take EpochSchedCB"),
     (check_annealing, partial(annealing, batch_steps=-1), "one step too early"),
     (check_annealing, partial(annealing, batch_steps=1), "one step too late"),
@@ -110,11 +115,13 @@ WRONG = [
     (check_annealing, partial(annealing, epoch_steps=1), "one step too late"),
     (check_annealing, partial(annealing, epoch_cb=BatchSchedCB), "yours steps at every batch"),
     (check_annealing, partial(annealing, batch_steps=9), "should end at 0, yours at"),
-    (check_cosine_sched, Never, "the rate never changes"), (check_cosine_sched, SetsTheOptimizer, "the rate never changes"),
+    (check_cosine_sched, Never, "the rate never changes"),
+    (check_cosine_sched, SetsTheOptimizer, "the rate never changes"),
     (check_cosine_sched, StepsWhenMade, "one step ahead"), (check_cosine_sched, CountsLater, "one step behind"),
     (check_cosine_sched, Epochs, "the same for a whole epoch"), (check_cosine_sched, Compounding, "compounding"),
     (check_cosine_sched, TooShort, "T_max − 1 steps"), (check_cosine_sched, Negative, "goes below 0"),
-    (check_cosine_sched, TwiceFromTheStart, "begins at twice the rate"), (check_cosine_sched, Twice, "the rates should begin"),
+    (check_cosine_sched, TwiceFromTheStart, "begins at twice the rate"),
+    (check_cosine_sched, Twice, "the rates should begin"),
     (check_cosine_sched, Quarter, "a quarter of a cosine"), (check_cosine_sched, Degrees, "the rates should begin"),
     (check_cosine_sched, Straight, "a straight line"), (check_cosine_sched, UpsideDown, "upside down"),
     (check_cosine_sched, FirstForAll, "every group gets the first group's rate"),
@@ -133,13 +140,15 @@ WRONG = [
     (check_restarts, partial(restarts, length=lambda i, T_mult: T_mult**(2 - i)), "longest period comes first"),
     (check_restarts, partial(restarts, length=lambda i, T_mult: T_mult**(2 * i)), "powers are 0, 1, 2"),
     (check_restarts, partial(restarts, peak=lambda i: .5**i), "each peak is lower"),
-    (check_restarts, lambda n_periods, T_mult: combine([.1, .2, .4], [cosine(1, 0)] * 3), "combine says: fractions are"),
+    (check_restarts, lambda n_periods, T_mult: combine([.1, .2, .4], [cosine(1, 0)] * 3), "combine says: fractions"),
     (check_restarts, lambda n_periods, T_mult: restarts(3, 2), "5 equal periods"),
     (check_restarts, lambda n_periods, T_mult: cosine(1, 0), "half-way the factor is"),
     (check_plateau, partial(plateau, extra=-1), "more than `patience` losses"),
     (check_plateau, partial(plateau, extra=1), "first loss beyond"),
-    (check_plateau, partial(plateau, previous=True), "best loss so far"), (check_plateau, partial(plateau, keep=True), "begins the count anew"),
-    (check_plateau, partial(plateau, again=True), "at every further loss"), (check_plateau, partial(plateau, after=True), "the rates should be"),
+    (check_plateau, partial(plateau, previous=True), "best loss so far"),
+    (check_plateau, partial(plateau, keep=True), "begins the count anew"),
+    (check_plateau, partial(plateau, again=True), "at every further loss"),
+    (check_plateau, partial(plateau, after=True), "the rates should be"),
     (check_plateau, lambda losses, **arguments: plateau(losses[:-1], **arguments), "give as many rates")]
 
 @pytest.mark.parametrize("check, wrong, says", WRONG)

@@ -97,7 +97,8 @@ LONG = {"LambdaLR": [dict(lr_lambda=bumpy)], "StepLR": [dict(step_size=1, gamma=
         "LinearLR": [dict(), dict(start_factor=1e-3, end_factor=.5, total_iters=999)],
         "ExponentialLR": [dict(gamma=.99), dict(gamma=1.)], "PolynomialLR": [dict(), dict(total_iters=1000, power=.5)],
         "CosineAnnealingLR": [dict(T_max=1), dict(T_max=333, eta_min=.5), dict(T_max=2000)],
-        "CosineAnnealingWarmRestarts": [dict(T_0=1, T_mult=1), dict(T_0=1, T_mult=2), dict(T_0=7, T_mult=3, eta_min=.01)],
+        "CosineAnnealingWarmRestarts": [dict(T_0=1, T_mult=1), dict(T_0=1, T_mult=2),
+                                        dict(T_0=7, T_mult=3, eta_min=.01)],
         "CyclicLR": [dict(base_lr=.001, max_lr=.1), dict(base_lr=[.1, .2, .3], max_lr=[1., 2., 3.], step_size_up=1),
                      dict(base_lr=.1, max_lr=.1, step_size_up=3, step_size_down=5, mode="exp_range", gamma=.99)]}
 
@@ -126,7 +127,8 @@ def test_the_comparison_can_fail():
        pct_start=st.sampled_from([0., 1., .5, .01]) | st.floats(0, 1), three_phase=st.booleans(),
        anneal_strategy=st.sampled_from(["cos", "linear"]), cycle_momentum=st.booleans(),
        max_lr=rates | st.lists(rates, min_size=3, max_size=3), base_momentum=st.floats(0, .85),
-       max_momentum=st.floats(.85, .99), div_factor=st.floats(1, 100), final_div_factor=st.floats(1, 1e5), pause=st.floats(0, 1))
+       max_momentum=st.floats(.85, .99), div_factor=st.floats(1, 100), pause=st.floats(0, 1),
+       final_div_factor=st.floats(1, 1e5))
 def test_one_cycle(kind, total_steps, pause, **arguments):
     side_by_side("OneCycleLR", kind, total_steps, int(pause * total_steps), total_steps=total_steps, **arguments)
 
@@ -220,7 +222,9 @@ def test_state_holds_no_function():
 
 def test_schedule_lr():
     shape = sched.combine([.25, .75], [sched.linear(.1, 1), sched.cosine(1, 0)])
-    def begin(): return sched.ScheduleLR(opt := make_opt("torch Adam"), 40, lr=shape, momentum=sched.linear(.95, .85)), opt
+    def begin():
+        opt = make_opt("torch Adam")
+        return sched.ScheduleLR(opt, 40, lr=shape, momentum=sched.linear(.95, .85)), opt
     first, opt = begin()
     seen = run(opt, first, 60)
     t = [min(k / 40, 1) for k in range(61)]
@@ -307,7 +311,8 @@ BAD = [("LambdaLR", dict(lr_lambda=[falling]), "lr_lambda has 1 values"),
        ("CyclicLR", dict(base_lr=[.1, .2], max_lr=1), "base_lr has 2 values"),
        ("CyclicLR", dict(base_lr=.1, max_lr=1, max_momentum=[.9]), "max_momentum has 1 values"),
        *(("ScheduleLR", dict(total_steps=v), f"total_steps is {v}") for v in (0, -1)),
-       ("ScheduleLR", dict(total_steps=9, lr=.1), "lr is 0.1"), ("ScheduleLR", dict(total_steps=9, momentum=.1), "momentum is 0.1")]
+       ("ScheduleLR", dict(total_steps=9, lr=.1), "lr is 0.1"),
+       ("ScheduleLR", dict(total_steps=9, momentum=.1), "momentum is 0.1")]
 
 @pytest.mark.parametrize("name, arguments, says", BAD)
 def test_refuses(name, arguments, says):
@@ -325,7 +330,8 @@ def test_momentum_that_is_not_there():
 # in the learner
 
 WITH_BATCHES = {"StepLR": dict(step_size=3), "MultiStepLR": dict(milestones=[2, 7]), "ExponentialLR": dict(gamma=.8),
-                "PolynomialLR": dict(total_iters=9), "LinearLR": dict(), "ConstantLR": dict(), "LambdaLR": dict(lr_lambda=falling),
+                "PolynomialLR": dict(total_iters=9), "LinearLR": dict(), "ConstantLR": dict(),
+                "LambdaLR": dict(lr_lambda=falling),
                 "CosineAnnealingLR": dict(T_max=10), "CosineAnnealingWarmRestarts": dict(T_0=3, T_mult=2),
                 "CyclicLR": dict(base_lr=.01, max_lr=.3, step_size_up=3), "OneCycleLR": dict(max_lr=.3, total_steps=20)}
 
@@ -342,7 +348,8 @@ def test_callbacks_do_not_care_whose(name, opt_func):
     for cb, steps in ((sched.BatchSchedCB, 15), (sched.EpochSchedCB, 3)):
         (mine, ours, n), (its, right, m) = fitted(sched, cb), fitted(theirs, cb)
         assert n == m == steps and len(ours["lr"]) == 15
-        for quantity in ("lr", "momentum"): assert torch.allclose(torch.tensor(ours[quantity]), torch.tensor(right[quantity]))
+        for quantity in ("lr", "momentum"):
+            assert torch.allclose(torch.tensor(ours[quantity]), torch.tensor(right[quantity]))
         assert torch.allclose(mine.model.weight, its.model.weight, atol=1e-6)
 
 @pytest.mark.parametrize("cb, batches_a_step", [(sched.BatchSchedCB, 1), (sched.EpochSchedCB, 5)])
@@ -358,7 +365,8 @@ def test_recorder_reads_beta1_and_no_momentum():
         recorder = sched.schedule_recorder()
         _tiny_learner(n_batches=2, lr=.01, opt_func=opt_func, cbs=[recorder]).fit(1)
         return recorder["momentum"]
-    assert momentum_of(partial(torch.optim.Adam, betas=(.7, .99))) == [.7] * 2 and momentum_of(torch.optim.Adagrad) == [0.] * 2
+    assert momentum_of(partial(torch.optim.Adam, betas=(.7, .99))) == [.7] * 2
+    assert momentum_of(torch.optim.Adagrad) == [0.] * 2
     assert momentum_of(partial(torch.optim.SGD, momentum=.6)) == [.6] * 2
 
 class Stop(Callback):
@@ -374,7 +382,8 @@ CYCLE = partial(sched.CyclicLR, base_lr=.1, max_lr=1., step_size_up=4, base_mome
 @given(st.integers(1, 14), st.booleans(), st.sampled_from(["torch SGD", "miniai Adam"]))
 def test_interrupted_and_fit_on(stop, resume, kind):
     recorder = sched.schedule_recorder()
-    learn = _tiny_learner(n_batches=5, lr=.2, opt_func=OPTIMIZERS[kind], cbs=[recorder, sched.BatchSchedCB(CYCLE, resume=resume)])
+    cbs = [recorder, sched.BatchSchedCB(CYCLE, resume=resume)]
+    learn = _tiny_learner(n_batches=5, lr=.2, opt_func=OPTIMIZERS[kind], cbs=cbs)
     with pytest.raises(KeyboardInterrupt): learn.fit(3, cbs=[Stop(stop)])
     learn.fit(2)
     opt = make_opt(kind)
@@ -411,10 +420,12 @@ def test_each_fit_makes_its_own_scheduler():
     learn = _tiny_learner(n_batches=3, lr=.8, cbs=[cb])
     for lr in (.8, .2):
         learn.fit(1, lr=lr)
-        assert cb.sched.base_lrs == [lr] and cb.sched.optimizer is learn.opt and learn.opt.param_groups[0]["lr"] == lr / 8
+        assert cb.sched.base_lrs == [lr] and cb.sched.optimizer is learn.opt
+        assert learn.opt.param_groups[0]["lr"] == lr / 8
 
 @pytest.mark.parametrize("cb", [sched.BatchSchedCB, sched.EpochSchedCB])
 def test_scheduler_instead_of_function(cb):
-    with pytest.raises(TypeError, match="sched_func is a StepLR: it must be a function"): cb(sched.StepLR(make_opt(), 3))
+    scheduler = sched.StepLR(make_opt(), 3)
+    with pytest.raises(TypeError, match="sched_func is a StepLR: it must be a function"): cb(scheduler)
 
 def test_recorder_comes_before_the_scheduler(): assert RecorderCB.order < sched.BatchSchedCB.order
