@@ -237,7 +237,7 @@ class CosineAnnealingLR(Scheduler):
         super().__init__(optimizer, last_epoch)
     def lr_at(self, x, i): return cosine(self.base_lrs[i], self.eta_min)(x / self.T_max)
 
-# %% ../nbs/08_schedules.ipynb #891aa66d
+# %% ../nbs/08_schedules.ipynb #da11851f
 class CosineAnnealingWarmRestarts(Scheduler):
     "Down a cosine again and again, each time `T_mult` times as long, Loshchilov and Hutter (2017)."
     def __init__(self, optimizer,
@@ -247,7 +247,8 @@ class CosineAnnealingWarmRestarts(Scheduler):
         last_epoch: int = -1,    # the step to resume after; -1 starts
     ):
         for name, value in dict(T_0=T_0, T_mult=T_mult).items():
-            if not (isinstance(value, int) and value > 0): raise ValueError(f"{name} is {value}: it must be an integer above 0")
+            if not (isinstance(value, int) and value > 0):
+                raise ValueError(f"{name} is {value}: it must be an integer above 0")
         _not_negative(eta_min=eta_min)
         self.T_0, self.T_mult, self.eta_min = T_0, T_mult, eta_min
         super().__init__(optimizer, last_epoch)
