@@ -160,11 +160,12 @@ def same_schedule_as_torch(
     given = ", ".join(f"{name}={getattr(value, '__name__', value)}" for name, value in arguments.items())
     print(f"✓ {ours.__name__}({given}) = torch's over {n_steps} steps")
 
-# %% ../nbs/08_schedules.ipynb #dbd5ca36
+# %% ../nbs/08_schedules.ipynb #8d7489b5
 class LambdaLR(Scheduler):
     "Each group's own rate times a function of the number of steps."
     functions = "lr_lambdas",
-    def __init__(self, optimizer,
+    def __init__(self,
+        optimizer,               # the rates of its groups are set, at once and at each step
         lr_lambda,               # steps → factor, or a list of one a group
         last_epoch: int = -1,    # the step to resume after; -1 starts
     ):
@@ -173,10 +174,11 @@ class LambdaLR(Scheduler):
         super().__init__(optimizer, last_epoch)
     def lr_at(self, x, i): return self.base_lrs[i] * self.lr_lambdas[i](x)
 
-# %% ../nbs/08_schedules.ipynb #bec8e328
+# %% ../nbs/08_schedules.ipynb #1dc1295b
 class StepLR(Scheduler):
     "Times `gamma` every `step_size` steps."
-    def __init__(self, optimizer,
+    def __init__(self,
+        optimizer,               # the rates of its groups are set, at once and at each step
         step_size: int,          # steps between two falls
         gamma: float = .1,       # the factor of each
         last_epoch: int = -1,    # the step to resume after; -1 starts
@@ -186,10 +188,11 @@ class StepLR(Scheduler):
         super().__init__(optimizer, last_epoch)
     def lr_at(self, x, i): return self.base_lrs[i] * self.gamma ** (x // self.step_size)
 
-# %% ../nbs/08_schedules.ipynb #95dbf1d0
+# %% ../nbs/08_schedules.ipynb #97ca1d90
 class MultiStepLR(Scheduler):
     "Times `gamma` at each milestone."
-    def __init__(self, optimizer,
+    def __init__(self,
+        optimizer,               # the rates of its groups are set, at once and at each step
         milestones,              # steps, in any order; one that comes twice counts twice
         gamma: float = .1,       # the factor at each
         last_epoch: int = -1,    # the step to resume after; -1 starts
@@ -199,10 +202,11 @@ class MultiStepLR(Scheduler):
         super().__init__(optimizer, last_epoch)
     def lr_at(self, x, i): return step(self.base_lrs[i], self.gamma, self.milestones)(x)
 
-# %% ../nbs/08_schedules.ipynb #79b02fe1
+# %% ../nbs/08_schedules.ipynb #38449c60
 class ExponentialLR(Scheduler):
     "Times `gamma` every step."
-    def __init__(self, optimizer,
+    def __init__(self,
+        optimizer,               # the rates of its groups are set, at once and at each step
         gamma: float,            # the factor of each step
         last_epoch: int = -1,    # the step to resume after; -1 starts
     ):
@@ -211,10 +215,11 @@ class ExponentialLR(Scheduler):
         super().__init__(optimizer, last_epoch)
     def lr_at(self, x, i): return self.base_lrs[i] * self.gamma ** x
 
-# %% ../nbs/08_schedules.ipynb #79023d3d
+# %% ../nbs/08_schedules.ipynb #420a91a5
 class PolynomialLR(Scheduler):
     "To 0 in `total_iters` steps, as a power of what is left of them."
-    def __init__(self, optimizer,
+    def __init__(self,
+        optimizer,               # the rates of its groups are set, at once and at each step
         total_iters: int = 5,    # steps until 0
         power: float = 1.,       # 1 is linear; more falls early
         last_epoch: int = -1,    # the step to resume after; -1 starts
@@ -224,10 +229,11 @@ class PolynomialLR(Scheduler):
         super().__init__(optimizer, last_epoch)
     def lr_at(self, x, i): return polynomial(self.base_lrs[i], 0, self.power)(min(x / self.total_iters, 1))
 
-# %% ../nbs/08_schedules.ipynb #7197a08f
+# %% ../nbs/08_schedules.ipynb #e5b4bf26
 class CosineAnnealingLR(Scheduler):
     "Down a cosine to `eta_min` at `T_max` steps, and up again, Loshchilov and Hutter (2017)."
-    def __init__(self, optimizer,
+    def __init__(self,
+        optimizer,               # the rates of its groups are set, at once and at each step
         T_max: int,              # steps down; in batches if it is stepped after every batch
         eta_min: float = 0.,     # the lowest rate
         last_epoch: int = -1,    # the step to resume after; -1 starts
@@ -237,10 +243,11 @@ class CosineAnnealingLR(Scheduler):
         super().__init__(optimizer, last_epoch)
     def lr_at(self, x, i): return cosine(self.base_lrs[i], self.eta_min)(x / self.T_max)
 
-# %% ../nbs/08_schedules.ipynb #da11851f
+# %% ../nbs/08_schedules.ipynb #f032c08b
 class CosineAnnealingWarmRestarts(Scheduler):
     "Down a cosine again and again, each time `T_mult` times as long, Loshchilov and Hutter (2017)."
-    def __init__(self, optimizer,
+    def __init__(self,
+        optimizer,               # the rates of its groups are set, at once and at each step
         T_0: int,                # steps until the first restart
         T_mult: int = 1,         # each period lasts so many times the one before
         eta_min: float = 0.,     # the lowest rate
@@ -257,10 +264,11 @@ class CosineAnnealingWarmRestarts(Scheduler):
         while x >= length: x, length = x - length, length * self.T_mult
         return cosine(self.base_lrs[i], self.eta_min)(x / length)
 
-# %% ../nbs/08_schedules.ipynb #a9cec56d
+# %% ../nbs/08_schedules.ipynb #befa090a
 class ConstantLR(Scheduler):
     "`factor` of the rate for `total_iters` steps, then all of it: the constant warm-up."
-    def __init__(self, optimizer,
+    def __init__(self,
+        optimizer,               # the rates of its groups are set, at once and at each step
         factor: float = 1 / 3,   # the share of the rate at first
         total_iters: int = 5,    # steps until the whole rate
         last_epoch: int = -1,    # the step to resume after; -1 starts
@@ -270,10 +278,11 @@ class ConstantLR(Scheduler):
         super().__init__(optimizer, last_epoch)
     def lr_at(self, x, i): return self.base_lrs[i] * (self.factor if x < self.total_iters else 1)
 
-# %% ../nbs/08_schedules.ipynb #8122cd70
+# %% ../nbs/08_schedules.ipynb #8ed7fa08
 class LinearLR(Scheduler):
     "From `start_factor` to `end_factor` of the rate in a straight line: the gradual warm-up, Goyal et al. (2017)."
-    def __init__(self, optimizer,
+    def __init__(self,
+        optimizer,               # the rates of its groups are set, at once and at each step
         start_factor: float = 1 / 3,  # the share of the rate at first; PyTorch's class does not take 0
         end_factor: float = 1.,  # the share at the end, and from then on
         total_iters: int = 5,    # steps from one to the other
@@ -285,11 +294,12 @@ class LinearLR(Scheduler):
     def lr_at(self, x, i):
         return self.base_lrs[i] * linear(self.start_factor, self.end_factor)(min(x / self.total_iters, 1))
 
-# %% ../nbs/08_schedules.ipynb #07953f4d
+# %% ../nbs/08_schedules.ipynb #65eeaf31
 class CyclicLR(Scheduler):
     "Up and down between two rates, Smith (2017), while momentum goes down and up."
     functions = "scale_fn",
-    def __init__(self, optimizer,
+    def __init__(self,
+        optimizer,               # the rates of its groups are set, at once and at each step
         base_lr,                 # the lower rate, or a list of one a group; it replaces the optimizer's own
         max_lr,                  # the upper rate, or a list of one a group
         step_size_up: int = 2000,  # steps up; Smith advises 2 to 8 epochs
@@ -341,11 +351,12 @@ def _check_momentum(optimizer, cycle_momentum):
     if cycle_momentum and not {"momentum", "betas"} & set(optimizer.defaults):
         raise ValueError(f"cycle_momentum is True, but {type(optimizer).__name__} has neither momentum nor betas")
 
-# %% ../nbs/08_schedules.ipynb #c0124b35
+# %% ../nbs/08_schedules.ipynb #b743c509
 class ScheduleLR(Scheduler):
     "Each group's own rate times a schedule of progress, and momentum (or beta1) as another."
     functions = "lr", "momentum"
-    def __init__(self, optimizer,
+    def __init__(self,
+        optimizer,               # the rates of its groups are set, at once and at each step
         total_steps: int,        # in which progress goes from 0 to 1; it stays there
         lr=None,                 # progress → factor of each group's rate; None leaves it
         momentum=None,           # progress → momentum, or beta1; None leaves it
