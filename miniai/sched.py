@@ -580,13 +580,13 @@ class LRFinderCB(Callback):
         if len(self.lrs) == self.n_batches or self.losses[-1] > self.stop * min(self.losses): raise CancelFitException()
         for group in learn.opt.param_groups: group["lr"] *= self.factor
 
-# %% ../nbs/09_one_cycle.ipynb #92f4f854
+# %% ../nbs/09_one_cycle.ipynb #7cb8083a
 @dataclass
 class LRFound:
     "What a range test saw."
     lrs: list                    # the rate of each batch
     losses: list                 # its loss
-    window: int = 11             # batches in the centred moving average
+    window: int = 7              # batches in the centred moving average
     @property
     def smooth(self) -> list:
         "The losses' centred moving average; at the ends, of the batches that there are."
