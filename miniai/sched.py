@@ -561,23 +561,26 @@ from matplotlib.figure import Figure
 
 from .learner import CancelFitException, Learner, NonFiniteLossError, ProgressCB
 
-# %% ../nbs/09_one_cycle.ipynb #b2c972f5
+# %% ../nbs/09_one_cycle.ipynb #c5459314
 class LRFinderCB(Callback):
-    "Raises the rate after every batch, and ends the fit at the last one or when the loss has grown `stop`-fold."
+    "Raises the rate after every batch; ends the fit at the last, or when the loss has grown `stop`-fold, is inf or nan."
     order = 60
     def __init__(self,
         start: float,            # the first rate
         end: float,              # the rate of the last batch
         n_batches: int,          # batches, each at its rate
         stop: float,             # end where the loss is this many times the least so far
-    ): self.start, self.factor, self.n_batches, self.stop = start, (end / start) ** (1 / (n_batches - 1)), n_batches, stop
+    ):
+        self.start, self.n_batches, self.stop, self.lrs, self.losses = start, n_batches, stop, [], []
+        self.factor = (end / start) ** (1 / (n_batches - 1))
     def before_fit(self, learn):
-        self.lrs, self.losses = [], []
         for group in learn.opt.param_groups: group["lr"] *= self.start / learn.fit_lr
     def after_batch(self, learn):
-        self.lrs.append(learn.opt.param_groups[0]["lr"])
-        self.losses.append(learn.loss.item())
-        if len(self.lrs) == self.n_batches or self.losses[-1] > self.stop * min(self.losses): raise CancelFitException()
+        loss = learn.loss.item()
+        if not math.isfinite(loss): raise CancelFitException()
+        self.lrs.append(float(learn.opt.param_groups[0]["lr"]))
+        self.losses.append(loss)
+        if len(self.lrs) == self.n_batches or loss > self.stop * min(self.losses): raise CancelFitException()
         for group in learn.opt.param_groups: group["lr"] *= self.factor
 
 # %% ../nbs/09_one_cycle.ipynb #7cb8083a
@@ -613,11 +616,12 @@ class LRFound:
         ax.legend(loc="lower left")
         return ax
 
-# %% ../nbs/09_one_cycle.ipynb #188510b5
+# %% ../nbs/09_one_cycle.ipynb #37c11bfd
 def _kept_random_state(dls):
     "A function that puts all random generators back to where they are now."
-    own = [g for g in (getattr(dl, "generator", None) for dl in (dls.train, dls.valid)) if g is not None]
-    states = [(g, g.get_state()) for g in own]
+    loaders = dls.train, dls.valid
+    own = [getattr(x, "generator", None) for dl in loaders for x in (dl, getattr(dl, "sampler", None))]
+    states = [(g, g.get_state()) for g in own if g is not None]
     python, numpy = random.getstate(), np.random.get_state()
     cpu, gpus = torch.get_rng_state(), torch.cuda.get_rng_state_all() if torch.cuda.is_available() else None
     def put_back():
@@ -628,16 +632,20 @@ def _kept_random_state(dls):
 
 def _kept_model(model):
     "A function that puts weights, buffers, gradients and modes back to what they are now, in the same memory."
-    tensors = [(t, t.data, t.detach().clone(), t.grad) for t in [*model.parameters(), *model.buffers()]]
-    modes = [(m, m.training) for m in model.modules()]
+    both = [*model.parameters(), *model.buffers()]
+    tensors = [(t, t.data, t.detach().clone(), t.grad, t.requires_grad) for t in both]
+    modules = [(m, m.training, dict(m._buffers)) for m in model.modules()]
     def put_back():
-        for t, memory, value, grad in tensors:
+        for t, memory, value, grad, requires_grad in tensors:
             memory.copy_(value)
             t.data, t.grad = memory, grad
-        for m, mode in modes: m.training = mode
+            t.requires_grad_(requires_grad)
+        for m, mode, buffers in modules:
+            m.training = mode
+            m._buffers.update(buffers)
     return put_back
 
-# %% ../nbs/09_one_cycle.ipynb #f7f3bc4a
+# %% ../nbs/09_one_cycle.ipynb #6808c8fb
 @patch
 def lr_find(self: Learner,
     start: float = 1e-6,         # the first rate
@@ -646,13 +654,19 @@ def lr_find(self: Learner,
     stop: float = 4.,            # end where the loss is this many times the least so far
 ) -> LRFound:                    # the rates and losses, suggestions and a plot
     """The range test, Smith (2017). Model, optimizer, callbacks and random numbers are afterwards what they were.
-    Raises ValueError for a range or a number of batches that makes no test."""
-    if not 0 < start < end: raise ValueError(f"start is {start} and end {end}: it must be 0 < start < end")
-    if n_batches < 2: raise ValueError(f"n_batches is {n_batches}: it must be 2 or more")
+    Raises ValueError for a range or a number of batches that makes no test, and where it ends at once."""
+    if not 0 < start < end < math.inf:
+        raise ValueError(f"start is {start} and end {end}: it must be 0 < start < end, both finite")
+    if not (isinstance(n_batches, int) and n_batches > 1):
+        raise ValueError(f"n_batches is {n_batches}: it must be an integer of 2 or more")
+    if not stop > 1: raise ValueError(f"stop is {stop}: it must be above 1")
+    if len(self.dls.train) == 0: raise ValueError("dls.train is empty: it must give at least one batch")
     finder, attributes = LRFinderCB(start, end, n_batches, stop), dict(self.__dict__)
     put_back = _kept_model(self.model), _kept_random_state(self.dls)
     try:
-        known = {id(x): x for x in (self, self.model, self.dls)}
+        self.model.zero_grad()
+        known = {id(x): x for x in (self, self.dls, self.dls.train, self.dls.valid, *self.model.modules(),
+                                    *self.model.parameters(), *self.model.buffers())}
         self.cbs = [deepcopy(cb, known) for cb in self.cbs if not isinstance(cb, (ProgressCB, BatchSchedCB))]
         self.fit(-(-n_batches // len(self.dls.train)), valid=False, cbs=[finder], lr=self.lr or 1.)
     except NonFiniteLossError: pass
@@ -660,6 +674,9 @@ def lr_find(self: Learner,
         self.__dict__.clear()
         self.__dict__.update(attributes)
         for f in put_back: f()
+    if len(finder.lrs) < 2:
+        raise ValueError(f"the test ended after {len(finder.lrs)} batches, start is {start} and stop {stop}: "
+                         "is the loss finite and above 0, and does a callback end the fit?")
     return LRFound(finder.lrs, finder.losses)
 
 # %% ../nbs/09_one_cycle.ipynb #1ef40ce4
@@ -714,11 +731,11 @@ class OneCycleLR(Scheduler):
         for group, lr in zip(groups, self.max_lrs): group["initial_lr"] = lr / div_factor
         super().__init__(optimizer, last_epoch)
 
-# %% ../nbs/09_one_cycle.ipynb #5d33eb32
+# %% ../nbs/09_one_cycle.ipynb #e26f9d2e
 @patch
 def along(self: OneCycleLR,
     x: float,                    # steps so far
-    *values,                     # one a turning point: start, peak, end, with `three_phase` the start again before the end
+    *values,                     # one a turning point: start, peak, end; with `three_phase` start, peak, start, end
 ) -> float:
     "The value after `x` steps on the way through `values`. Raises ValueError beyond `total_steps`."
     if x > self.total_steps: raise ValueError(f"step {x} lies beyond total_steps, {self.total_steps}")
@@ -737,7 +754,7 @@ def momentum_at(self: OneCycleLR, x, i):
     low, high = self.momentums[i]
     return self.along(x, high, low, *[high] * self.three_phase, high)
 
-# %% ../nbs/09_one_cycle.ipynb #820371c4
+# %% ../nbs/09_one_cycle.ipynb #b5c30bf3
 def schedule_code(
     warmup: float = .3,          # share of the run
     hold: float = 0.,            # share of the run at the peak
@@ -747,11 +764,12 @@ def schedule_code(
     low: float = .85,            # momentum at the peak
     high: float = .95,           # momentum at both ends
 ) -> str:                        # lines that define `lr` and `momentum`, schedules of progress
-    "The code of a schedule with warm-up, hold and decay. Raises ValueError for shares that don't fit or an unknown decay."
+    "The code of a schedule: warm-up, hold, decay. Raises ValueError for shares that don't fit or an unknown decay."
     if decay not in ("cosine", "linear", "exponential", "polynomial"):
         raise ValueError(f"decay is {decay!r}: it must be 'cosine', 'linear', 'exponential' or 'polynomial'")
     rest = round(1 - warmup - hold, 9)
-    if min(warmup, hold, rest) < 0: raise ValueError(f"warmup is {warmup} and hold {hold}: they must be ≥ 0 and at most 1 together")
+    if min(warmup, hold, rest) < 0:
+        raise ValueError(f"warmup is {warmup} and hold {hold}: they must be ≥ 0 and at most 1 together")
     pieces = [(warmup, f"linear({start:g}, 1)", f"linear({high:g}, {low:g})"),
               (hold, "linear(1, 1)", f"linear({low:g}, {low:g})"),
               (rest, f"{decay}(1, {final:g})", f"{decay}({low:g}, {high:g})")]
@@ -778,14 +796,15 @@ def draw_schedule(
         ax.set(xlabel="progress", ylabel=label)
     return fig
 
-# %% ../nbs/09_one_cycle.ipynb #fa41bd0c
+# %% ../nbs/09_one_cycle.ipynb #b4357138
 def schedule_designer() -> widgets.VBox:
     "Sliders for the pieces of a schedule; the two curves and the code to copy follow at once."
     slider = lambda value, low, high, step: widgets.FloatSlider(value, min=low, max=high, step=step)
     controls = dict(
         warmup=slider(.3, 0, 1, .01), hold=slider(0, 0, 1, .01),
         decay=widgets.Dropdown(options=["cosine", "linear", "exponential", "polynomial"]),
-        start=widgets.FloatLogSlider(.04, min=-4, max=0, step=.1), final=widgets.FloatLogSlider(.001, min=-6, max=0, step=.1),
+        start=widgets.FloatLogSlider(.04, min=-4, max=0, step=.1),
+        final=widgets.FloatLogSlider(.001, min=-6, max=0, step=.1),
         low=slider(.85, 0, .99, .01), high=slider(.95, 0, .99, .01))
     peak = widgets.FloatLogSlider(.1, min=-4, max=1, step=.1)
     image, code = widgets.Image(format="png"), widgets.Textarea(layout=dict(width="800px", height="90px"))
@@ -794,7 +813,8 @@ def schedule_designer() -> widgets.VBox:
         lines, file = schedule_code(**{name: control.value for name, control in controls.items()}), BytesIO()
         draw_schedule(lines, peak.value).savefig(file)
         image.value = file.getvalue()
-        code.value = f"{lines}\nsched = BatchSchedCB(lambda opt: ScheduleLR(opt, total_steps, lr, momentum))  # lr={peak.value:.3g}"
+        code.value = (f"{lines}\n"
+                      f"sched = BatchSchedCB(lambda opt: ScheduleLR(opt, total_steps, lr, momentum))  # lr={peak.value:.3g}")
     for name, control in [*controls.items(), ("peak", peak)]:
         control.description = name
         control.observe(redraw, "value")
@@ -802,17 +822,19 @@ def schedule_designer() -> widgets.VBox:
     return widgets.VBox([widgets.HBox([widgets.VBox([peak, *list(controls.values())[:4]]),
                                        widgets.VBox(list(controls.values())[4:])]), image, code])
 
-# %% ../nbs/09_one_cycle.ipynb #aefe90c3
+# %% ../nbs/09_one_cycle.ipynb #49589bd1
 def check_one_cycle(
     MyOneCycle,                  # your scheduler class; takes an optimizer, max_lr and total_steps
 ):
-    "Checker of exercise 1: rejects steps an epoch, momentum left alone or the wrong way, one group, a wrong start or end."
+    "Checker of exercise 1: rejects steps an epoch, momentum left or the wrong way, one group, a wrong start or end."
     def curves(make, adam):
         params = [torch.zeros(2, requires_grad=True) for _ in range(2)]
         groups = [dict(params=[p], lr=.5) for p in params]
         opt = torch.optim.Adam(groups, betas=(.9, .99)) if adam else torch.optim.SGD(groups, momentum=.9)
         sched, rows = make(opt), []
         for _ in range(50):
+            for g in opt.param_groups:
+                assert not adam or np.size(g["betas"]) == 2, f"betas is {g['betas']}: it must stay a pair, for Adam"
             rows.append([(g["lr"], g["betas"][0] if adam else g["momentum"], g.get("betas")) for g in opt.param_groups])
             opt.step(); sched.step()
         return rows
@@ -823,51 +845,56 @@ def check_one_cycle(
         right = curves(lambda opt: OneCycleLR(opt, .1, total_steps=50), adam)
         lrs, wanted = [row[0][0] for row in mine], [row[0][0] for row in right]
         momentums, wanted_m = [row[0][1] for row in mine], [row[0][1] for row in right]
-        assert abs(lrs[0] - wanted[0]) < 1e-9, f"the first batch has the rate {lrs[0]:g}, not max_lr/25: set it in __init__ too"
-        assert len(set(lrs)) > 10, "the rate hardly changes: step() is called once a batch, not once an epoch"
-        assert max(abs(a - b) for a, b in zip(lrs, wanted)) < 1e-9, (
-            f"the peak comes at batch {lrs.index(max(lrs))} and the last rate is {lrs[-1]:g}: they should be "
-            f"{wanted.index(max(wanted))} and {wanted[-1]:g}, with a cosine between")
+        off = lambda mine, right: max(abs(a - b) for a, b in zip(mine, right)) > 1e-9
+        assert not off(lrs[:1], wanted), (
+            f"the first batch has the rate {lrs[0]:g}, not max_lr/25: set it in __init__ too, but make no step there")
+        assert len(set(lrs)) > 10, "the rate hardly changes: set it in step(), called once a batch, not once an epoch"
+        peak, right_peak = lrs.index(max(lrs)), wanted.index(max(wanted))
+        assert peak == right_peak and not off(lrs[-1:], wanted[-1:]), (
+            f"the peak comes at batch {peak} and the last rate is {lrs[-1]:g}: they should be {right_peak} and {wanted[-1]:g}")
+        assert not off(lrs, wanted), "start, peak and end are right, but the ways between them are not those of a cosine"
         assert max(momentums) - min(momentums) > .01, "momentum stays: it must fall from .95 to .85 and come back" + (
             ", in Adam as the first of betas" if adam else "")
         assert momentums[14] < momentums[0], "momentum rises with the rate: it must fall while the rate rises"
-        assert max(abs(a - b) for a, b in zip(momentums, wanted_m)) < 1e-9, "momentum does not follow a cosine .95 → .85 → .95"
+        assert not off(momentums, wanted_m), "momentum does not follow a cosine .95 → .85 → .95"
         assert all(row[0] == row[1] for row in mine), "only the first parameter group follows"
         assert not adam or all(g[2][1] == .99 for row in mine for g in row), "the second beta changed: it must stay"
     print("✓ MyOneCycle")
 
-# %% ../nbs/09_one_cycle.ipynb #fa71c47c
+# %% ../nbs/09_one_cycle.ipynb #9debdb7e
 def check_read_plot(
     read_plot,                   # your function: rates and losses of a range test → a rate
 ):
-    "Checker of exercise 2: rejects the minimum itself, the largest rate, single noisy batches, and an average that lags."
+    "Checker of exercise 2: rejects the minimum itself, the largest rate, single noisy batches, an average that lags."
     lrs = np.logspace(-5, 1, 200)
     clean = 2.3 - 1.5 / (1 + (.03 / lrs) ** 1.5) + 1.2 * (lrs / .5) ** 2
     least = lrs[clean.argmin()]
     noisy = clean + np.random.default_rng(0).normal(0, .02, 200)
     noisy[20] = 0.               # one lucky batch, at a rate far too low
     got = float(read_plot(lrs.tolist(), noisy.tolist()))
-    assert not least / 2 < got < 2 * least, f"{got:.2g} is where the loss is least: there it is about to explode, go one order below"
+    assert not least / 2 < got < 2 * least, (
+        f"{got:.2g} is where the loss is least: there it is about to explode, go one order below")
     assert got < least, f"{got:.2g} is past the minimum, at {least:.2g}"
     assert got > 10 * lrs[20], f"{got:.2g} comes from a single lucky batch: smooth the losses first"
     assert got < least / 6, f"{got:.2g} lies too high: does your average look back only? It lags behind the curve"
     assert least / 16 < got, f"{got:.2g}: one order below the minimum is {least / 10:.2g}"
     print("✓ read_plot")
 
-# %% ../nbs/09_one_cycle.ipynb #071af5a0
+# %% ../nbs/09_one_cycle.ipynb #12471811
 def check_set_momentum(
     set_momentum,                # your function: optimizer, value
 ):
     "Checker of exercise 3: rejects one group only, a second beta that is lost, and a key that nothing reads."
-    for make in (lambda groups: torch.optim.SGD(groups, lr=.1, momentum=.9), lambda groups: torch.optim.Adam(groups, betas=(.9, .99))):
+    for make in (partial(torch.optim.SGD, lr=.1, momentum=.9), partial(torch.optim.Adam, betas=(.9, .99))):
         opt = make([dict(params=[torch.zeros(1, requires_grad=True)]) for _ in range(2)])
         keys = set(opt.param_groups[0])
         set_momentum(opt, .8)
-        values = [g["betas"][0] if "betas" in g else g["momentum"] for g in opt.param_groups]
         name = type(opt).__name__
-        assert set(opt.param_groups[0]) == keys, f"{name} has a new entry that it never reads: in Adam momentum is betas[0]"
+        assert set(opt.param_groups[0]) == keys, (
+            f"{name} has a new entry that it never reads: in Adam momentum is betas[0]")
+        assert all(np.size(g.get("betas", (0, 0))) == 2 for g in opt.param_groups), "betas is a pair, and must stay one"
+        values = [g["betas"][0] if "betas" in g else g["momentum"] for g in opt.param_groups]
         assert values[0] == .8, f"{name}'s first group still has {values[0]}"
         assert values[1] == .8, f"only the first group of {name} changed"
-        assert all(len(g.get("betas", (0, .99))) == 2 and g.get("betas", (0, .99))[1] == .99 for g in opt.param_groups), (
-            "the second beta is lost: betas is a pair")
+        assert all(g.get("betas", (0, .99))[1] == .99 for g in opt.param_groups), "the second beta is lost: it must stay"
     print("✓ set_momentum")

@@ -4,6 +4,7 @@ import math
 from copy import deepcopy
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import assume, given, settings
@@ -16,7 +17,6 @@ from miniai.learner import Callback, CancelBatchException, RecorderCB, _tiny_lea
 OPTIMIZERS = {"torch SGD": partial(torch.optim.SGD, momentum=.9), "torch Adam": torch.optim.Adam,
               "miniai SGD": partial(optim.SGD, momentum=.9), "miniai Adam": optim.Adam, "miniai Lion": optim.Lion}
 some = settings(max_examples=40, deadline=None)
-has_one_cycle = pytest.mark.skipif(not hasattr(sched, "OneCycleLR"), reason="notebook 09 exports OneCycleLR")
 
 def make_opt(kind="torch SGD", lrs=(.1, .03, 2.)):
     return OPTIMIZERS[kind]([dict(params=[torch.nn.Parameter(torch.ones(2))], lr=lr) for lr in lrs])
@@ -121,7 +121,6 @@ def test_the_comparison_can_fail():
         with pytest.raises(AssertionError, match=where):
             sched.same_schedule_as_torch(wrong, getattr(theirs, name), **arguments)
 
-@has_one_cycle
 @settings(max_examples=120, deadline=None)
 @given(kind=st.sampled_from([*OPTIMIZERS][:4]), total_steps=st.integers(1, 100),
        pct_start=st.sampled_from([0., 1., .5, .01]) | st.floats(0, 1), three_phase=st.booleans(),
@@ -132,7 +131,6 @@ def test_the_comparison_can_fail():
 def test_one_cycle(kind, total_steps, pause, **arguments):
     side_by_side("OneCycleLR", kind, total_steps, int(pause * total_steps), total_steps=total_steps, **arguments)
 
-@has_one_cycle
 def test_one_cycle_ends():
     for module in (theirs, sched):
         opt = make_opt()
@@ -140,7 +138,6 @@ def test_one_cycle_ends():
         run(opt, scheduler, 12)
         with pytest.raises(ValueError): scheduler.step()
 
-@has_one_cycle
 def test_one_cycle_has_no_division_by_zero():
     "A piece of length 0: PyTorch's raises ZeroDivisionError, ours gives the piece's end."
     for total_steps, three_phase in ((10, False), (10, True), (2, True)):
@@ -150,7 +147,6 @@ def test_one_cycle_has_no_division_by_zero():
         seen = run(opt := make_opt(), sched.OneCycleLR(opt, **arguments), total_steps)
         assert seen.isfinite().all() and seen[0, 0] == .1
 
-@has_one_cycle
 @pytest.mark.parametrize("arguments, says", [
     (dict(), "total_steps is None"), (dict(epochs=3), "total_steps is None"), (dict(total_steps=0), "total_steps is 0"),
     (dict(total_steps=-3), "total_steps is -3"), (dict(total_steps=2.5), "total_steps is 2.5"),
@@ -338,7 +334,6 @@ WITH_BATCHES = {"StepLR": dict(step_size=3), "MultiStepLR": dict(milestones=[2, 
 @pytest.mark.parametrize("opt_func", [OPTIMIZERS["torch SGD"], OPTIMIZERS["miniai Adam"]])
 @pytest.mark.parametrize("name", WITH_BATCHES)
 def test_callbacks_do_not_care_whose(name, opt_func):
-    if not hasattr(sched, name): pytest.skip("notebook 09 exports it")
     def fitted(module, cb):
         recorder = sched.schedule_recorder()
         cbs = [recorder, cb(partial(getattr(module, name), **WITH_BATCHES[name]))]
@@ -376,21 +371,38 @@ class Stop(Callback):
         self.left -= learn.training
         if self.left == 0: raise KeyboardInterrupt()
 
-CYCLE = partial(sched.CyclicLR, base_lr=.1, max_lr=1., step_size_up=4, base_momentum=.5, max_momentum=.9)
+CYCLES = {"CyclicLR": dict(base_lr=.1, max_lr=1., step_size_up=4, base_momentum=.5, max_momentum=.9),
+          "OneCycleLR": dict(max_lr=.7, total_steps=30),
+          "OneCycleLR in three phases": dict(max_lr=.7, total_steps=31, three_phase=True, anneal_strategy="linear")}
 
-@some
-@given(st.integers(1, 14), st.booleans(), st.sampled_from(["torch SGD", "miniai Adam"]))
-def test_interrupted_and_fit_on(stop, resume, kind):
+@pytest.mark.parametrize("module", [sched, theirs], ids=["ours", "theirs"])
+@pytest.mark.parametrize("name", CYCLES)
+@settings(max_examples=20, deadline=None)
+@given(stop=st.integers(1, 14), resume=st.booleans(), kind=st.sampled_from(["torch SGD", "miniai Adam"]))
+def test_interrupted_and_fit_on(name, module, stop, resume, kind):
+    cycle = partial(getattr(module, name.split()[0]), **CYCLES[name])
     recorder = sched.schedule_recorder()
-    cbs = [recorder, sched.BatchSchedCB(CYCLE, resume=resume)]
+    cbs = [recorder, sched.BatchSchedCB(cycle, resume=resume)]
     learn = _tiny_learner(n_batches=5, lr=.2, opt_func=OPTIMIZERS[kind], cbs=cbs)
     with pytest.raises(KeyboardInterrupt): learn.fit(3, cbs=[Stop(stop)])
     learn.fit(2)
     opt = make_opt(kind)
-    right = run(opt, CYCLE(opt), 30).T[:2].tolist()
+    right = run(opt, cycle(opt), 29).T[:2].tolist()
     for name, values in zip(("lr", "momentum"), right):
         expected = values[:stop] + (values[stop:stop + 10] if resume else values[:10])
         assert torch.allclose(torch.tensor(recorder[name]), torch.tensor(expected))
+
+@pytest.mark.parametrize("stop", [1, 7, 14])
+def test_one_cycle_resumed_ends_where_it_should(stop):
+    "15 steps in two fits: the last batch has the last rate, and one batch more is refused."
+    recorder, cycle = sched.schedule_recorder(), partial(sched.OneCycleLR, max_lr=.7, total_steps=15)
+    learn = _tiny_learner(n_batches=5, cbs=[recorder, sched.BatchSchedCB(cycle, resume=True)])
+    with pytest.raises(KeyboardInterrupt): learn.fit(3, cbs=[Stop(stop)])
+    with pytest.raises(ValueError, match="beyond total_steps, 15"): learn.fit(3)
+    assert len(recorder["lr"]) == 16 and math.isclose(recorder["lr"][14], .7 / 25 / 1e4)
+    opt = make_opt()
+    right = run(opt, theirs.OneCycleLR(opt, max_lr=.7, total_steps=15), 14).T[:2].tolist()
+    for name, values in zip(("lr", "momentum"), right): assert np.allclose(recorder[name][:15], values)
 
 def test_epoch_schedule_resumed():
     "An epoch that was cut short does not count."
