@@ -796,7 +796,7 @@ def draw_schedule(
         ax.set(xlabel="progress", ylabel=label)
     return fig
 
-# %% ../nbs/09_one_cycle.ipynb #b4357138
+# %% ../nbs/09_one_cycle.ipynb #bbc4e0e1
 def schedule_designer() -> widgets.VBox:
     "Sliders for the pieces of a schedule; the two curves and the code to copy follow at once."
     slider = lambda value, low, high, step: widgets.FloatSlider(value, min=low, max=high, step=step)
@@ -805,7 +805,7 @@ def schedule_designer() -> widgets.VBox:
         decay=widgets.Dropdown(options=["cosine", "linear", "exponential", "polynomial"]),
         start=widgets.FloatLogSlider(.04, min=-4, max=0, step=.1),
         final=widgets.FloatLogSlider(.001, min=-6, max=0, step=.1),
-        low=slider(.85, 0, .99, .01), high=slider(.95, 0, .99, .01))
+        low=slider(.85, .01, .99, .01), high=slider(.95, .01, .99, .01))  # an exponential never reaches 0
     peak = widgets.FloatLogSlider(.1, min=-4, max=1, step=.1)
     image, code = widgets.Image(format="png"), widgets.Textarea(layout=dict(width="800px", height="90px"))
     def redraw(change=None):
