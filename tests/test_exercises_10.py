@@ -131,7 +131,8 @@ def test_right_answers_pass(capsys):
 
 WRONG = [
     (check_resblock, NoSecondNorm, "1 batchnorms: each of the two"), (check_resblock, NoNorms, "0 batchnorms: each"),
-    (check_resblock, SharedNorm, "1 batchnorms: each of the two"), (check_resblock, NormedIdentity, "identity path has none"),
+    (check_resblock, SharedNorm, "1 batchnorms: each of the two"),
+    (check_resblock, NormedIdentity, "identity path has none"),
     (check_resblock, AlwaysFit, "has 1 1×1 convolutions"), (check_resblock, NeverFit, "has no 1×1 convolution"),
     (check_resblock, OneConv, "1 3×3 convolutions: it takes 2"), (check_resblock, NeverCalled, "never calls"),
     (check_resblock, Twice, "more than once"), (check_resblock, StrideFirst, "the second has the stride"),

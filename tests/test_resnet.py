@@ -117,7 +117,8 @@ def test_resnet_refuses(wrong, says):
 @pytest.mark.parametrize("wrong, says", [
     (dict(stride=3), "stride is 3: it must be 1 or 2"), (dict(stride=0), "stride is 0"),
     (dict(kernel_size=2), "kernel_size is 2: it must be odd"), (dict(kernel_size=(3, 3)), "kernel_size is (3, 3)"),
-    (dict(zero_init=True, shortcut=False), "zero_init is True"), (dict(zero_init=True, norm=None), "zero_init is True")])
+    (dict(zero_init=True, shortcut=False), "zero_init is True"),
+    (dict(zero_init=True, norm=None), "zero_init is True")])
 def test_resblock_refuses(wrong, says):
     with pytest.raises(ValueError) as e: ResBlock(4, 4, **wrong)
     assert says in str(e.value)
