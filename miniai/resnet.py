@@ -267,7 +267,7 @@ def separable(
                           groups=in_channels, bias=False)
     return nn.Sequential(depthwise, *conv(in_channels, channels, 1, 1, act, norm))
 
-# %% ../nbs/11_model_cost.ipynb #5f5b95d6
+# %% ../nbs/11_model_cost.ipynb #24a6cd5e
 class Bottleneck(ResBlock):
     "A ResBlock of three convolutions, 1×1 down, k×k with the stride, 1×1 up, He et al. (2016)."
     def __init__(self,
@@ -281,8 +281,9 @@ class Bottleneck(ResBlock):
     ):
         "Raises ValueError naming the argument that is wrong."
         super().__init__(in_channels, channels, kernel_size, stride, act, norm)
-        _check_counts(reduction=reduction, **{"channels // reduction": channels // reduction})
+        _check_counts(reduction=reduction)
         middle = channels // reduction
+        _check_counts(**{"channels // reduction": middle})
         self.convs = nn.Sequential(conv(in_channels, middle, 1, 1, act, norm),
                                    conv(middle, middle, kernel_size, stride, act, norm),
                                    conv(middle, channels, 1, 1, None, norm))

@@ -1,0 +1,244 @@
+"FLOPs agree with PyTorch's counter on random networks; a summary changes nothing; the Pareto front against its definition."
+import random
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings, strategies as st
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.flop_counter import FlopCounterMode
+from torchvision.models import resnet18, resnet50
+
+from miniai.cost import flops, interleaved, layer_flops, parameters, pareto
+from miniai.learner import Learner, conv, plain_cnn
+from miniai.resnet import Bottleneck, GlobalAvgPool, ResBlock, resnet, separable
+from miniai.torch_optim import baseline_cnn
+
+def counted(model, x):
+    modes = [m.training for m in model.modules()]
+    with torch.no_grad(), FlopCounterMode(display=False) as counter: model.eval()(x)
+    for m, mode in zip(model.modules(), modes): m.training = mode
+    return counter.get_total_flops()
+
+picture = torch.zeros(1, 1, 28, 28)
+
+class Twice(nn.Module):
+    "One layer, called twice, the second time on a smaller picture."
+    def __init__(self): super().__init__(); self.layer = nn.Conv2d(1, 1, 3, padding=1)
+    def forward(self, x): return self.layer(self.layer(x)[..., ::2, ::2])
+
+class Shared(nn.Module):
+    "One convolution under two names, and in two children."
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Sequential(nn.Conv2d(1, 1, 3), nn.ReLU())
+        self.b, self.c = nn.Sequential(self.a[0], nn.ReLU()), self.a
+    def forward(self, x): return self.c(self.b(self.a(x)))
+
+class Keyword(nn.Module):
+    "Calls its layer with a keyword, and gives a tuple."
+    def __init__(self): super().__init__(); self.layer, self.unused = nn.Linear(28, 3), nn.Linear(5, 5)
+    def forward(self, x): return self.layer(input=x), x
+
+NETWORKS = dict(
+    plain_cnn=plain_cnn, plain_wide=partial(plain_cnn, (1, 16, 32, 64, 128)), baseline=baseline_cnn,
+    mlp=lambda: nn.Sequential(nn.Flatten(), nn.Linear(784, 50), nn.ReLU(), nn.Linear(50, 10)),
+    tall=lambda: nn.Sequential(*[conv(1 if i == 0 else 16, 16, stride=2 if i < 3 else 1, norm=None) for i in range(16)]),
+    to_128=partial(resnet, (8, 16, 32, 64, 128), kernel_size=3), to_256=resnet, blocks=partial(resnet, (8, 16), blocks=3),
+    to_512=partial(resnet, (16, 32, 64, 128, 256, 512)), stem=partial(resnet, stem=conv),
+    separable=partial(resnet, block=partial(ResBlock, conv=separable), stem=conv),
+    bottleneck=partial(resnet, block=Bottleneck, stem=conv),
+    no_shortcut=partial(resnet, block=partial(ResBlock, shortcut=False)), twice=Twice, shared=Shared, keyword=Keyword)
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_flops_agree_with_pytorch(name):
+    model = NETWORKS[name]()
+    assert flops(model, picture) == counted(model, picture) > 0
+    assert flops(model, picture.expand(3, -1, -1, -1)) == 3 * flops(model, picture)
+
+@pytest.mark.parametrize("make", [resnet18, resnet50])
+def test_torchvision(make):
+    x, model = torch.zeros(1, 3, 32, 32), make()
+    assert flops(model, x) == counted(model, x)
+
+@pytest.mark.parametrize("name", ["resnet10t", "resnet18", "resnet18d", "mobilenetv3_small_100"])
+def test_timm(name):
+    model = pytest.importorskip("timm").create_model(name, in_chans=1, num_classes=10)
+    assert flops(model, picture) == counted(model, picture)
+
+@pytest.mark.parametrize("size", [(16, 16), (31, 28), (65, 40)])
+def test_other_sizes(size):
+    x = torch.zeros(2, 1, *size)
+    assert flops(resnet(), x) == counted(resnet(), x)
+
+@st.composite
+def convolutions(draw):
+    "A convolution of one to three dimensions with random arguments, and an input that it takes."
+    n_dims, groups = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    number = partial(draw, st.integers(1, 3))
+    channels_in, channels_out, kernel, dilation = groups * number(), groups * number(), number(), number()
+    layer = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[n_dims - 1](
+        channels_in, channels_out, kernel, stride=number(), padding=draw(st.integers(0, 2)), dilation=dilation,
+        groups=groups, bias=draw(st.booleans()))
+    sizes = [dilation * (kernel - 1) + draw(st.integers(1, 6)) for _ in range(n_dims)]
+    return layer, torch.zeros(draw(st.integers(1, 3)), channels_in, *sizes)
+
+@settings(max_examples=60, deadline=None)
+@given(convolutions())
+def test_any_convolution(pair): assert flops(*pair) == counted(*pair) == layer_flops(pair[0], pair[0](pair[1]))
+
+layers = st.lists(st.tuples(st.sampled_from([conv, separable, ResBlock, Bottleneck]), st.sampled_from([4, 8, 12]),
+                            st.sampled_from([1, 3, 5]), st.sampled_from([1, 2])), min_size=1, max_size=4)
+
+@settings(max_examples=30, deadline=None)
+@given(layers, st.integers(16, 30), st.integers(16, 30), st.integers(1, 3), st.integers(1, 3))
+def test_any_small_network(layers, height, width, in_channels, n):
+    channels = [in_channels, *(c for _, c, _, _ in layers)]
+    model = nn.Sequential(*[make(i, o, kernel_size=k, stride=s) for i, (make, o, k, s) in zip(channels, layers)],
+                          GlobalAvgPool(), nn.Linear(channels[-1], 7))
+    x = torch.zeros(n, in_channels, height, width)
+    assert flops(model, x) == counted(model, x)
+    assert flops(model, x) == sum(flops(layer, x) for layer, x in steps(model, x))
+
+def steps(model, x):
+    for layer in model.eval():
+        yield layer, x
+        with torch.no_grad(): x = layer(x)
+
+def test_backward_costs_twice_the_forward_without_the_pictures_gradient():
+    model, x = resnet((4, 8)), torch.zeros(2, 1, 12, 12)
+    with FlopCounterMode(display=False) as counter: model(x).sum().backward()
+    on_the_picture = flops(model[0].convs[0], x) + flops(model[0].shortcut, x)
+    assert counter.get_total_flops() == 3 * flops(model, x) - on_the_picture
+
+@pytest.mark.parametrize("model, x", [
+    (nn.LSTM(4, 4), torch.zeros(1, 3, 4)), (nn.ConvTranspose2d(1, 1, 3), torch.zeros(1, 1, 5, 5)),
+    (nn.TransformerEncoderLayer(8, 2, 8), torch.zeros(3, 1, 8).requires_grad_())])
+def test_unknown_weights_are_refused(model, x):
+    with pytest.raises(NotImplementedError, match="weight matrix"): flops(model, x)
+
+def test_known_without_cost():
+    model = nn.Sequential(nn.Embedding(5, 8), nn.LayerNorm((3, 8)), nn.PReLU(), nn.Dropout(), nn.Linear(8, 2))
+    x = torch.zeros(1, 3, dtype=torch.int64)
+    assert flops(model, x) == counted(model, x) == 2 * 3 * 8 * 2
+
+def test_bad_arguments():
+    with pytest.raises(TypeError, match="x is a list"): flops(plain_cnn(), [1])
+    with pytest.raises(ValueError, match="rounds is 0"): interleaved(dict(f=print), 0)
+    with pytest.raises(ValueError, match="reduction is 0"): Bottleneck(8, 16, reduction=0)
+    with pytest.raises(ValueError, match="channels // reduction is 0"): Bottleneck(8, 2)
+    with pytest.raises(ValueError, match="stride is 3"): Bottleneck(8, 16, stride=3)
+    with pytest.raises(ValueError, match="points\\['b'\\]"): pareto(dict(a=(1, 2.), b=(1, float("nan"))))
+
+def test_modes_and_hooks_survive_an_error():
+    model = plain_cnn().train()
+    model[1].eval()
+    with pytest.raises(RuntimeError): flops(model, torch.zeros(1, 3, 28, 28))
+    assert model.training and not model[1].training and model[2][0].training
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+
+def learner(model, n=8, dtype=torch.float32, **kwargs):
+    dls = type("Loaders", (), {})()
+    x, y = torch.randn(n, 1, 28, 28).to(dtype), torch.randint(10, (n,))
+    dls.valid = DataLoader(TensorDataset(x, y), batch_size=4, **kwargs)
+    return Learner(model, dls)
+
+def number(cell): return int(cell.replace(",", ""))
+
+@pytest.mark.parametrize("name", ["plain_cnn", "to_256", "separable", "bottleneck", "twice", "baseline"])
+def test_summary_agrees(name):
+    model = NETWORKS[name]()
+    first, *rows, total = learner(model).summary()
+    assert first == ["module", "input", "output", "parameters", "FLOPs"]
+    assert [number(v) for v in total[3:]] == [parameters(model), counted(model, picture)]
+    assert total[1] == "1×28×28" and sum(number(row[4]) for row in rows) == number(total[4])
+    deep = learner(model).summary(depth=9)
+    leaves = [m for m in model.modules() if not list(m.children())]
+    assert len(deep) == len(list(model.modules())) + 1 and len(leaves) < len(deep)
+    assert deep[-1] == total
+
+def test_summary_of_what_is_shared_and_what_is_not_called():
+    rows = {row[0]: row for row in learner(Shared()).summary()}
+    assert rows["total"][3] == "10" and number(rows["total"][4]) == counted(Shared(), picture)
+    rows = {row[0]: row for row in learner(Keyword()).summary()}
+    assert rows["unused Linear"][1:] == ["–", "–", "30", "0"]
+    assert rows["layer Linear"][1:3] == ["–", "1×28×3"] and rows["total"][2] == "tuple"
+
+def test_summary_depth():
+    learn = learner(resnet((4, 8)))
+    names = [row[0].split()[0] for row in learn.summary(2)]
+    assert {"0", "0.convs", "0.shortcut", "1", "2", "3", "total"} <= {*names}
+    assert all(name.count(".") < 2 for name in names)
+    assert [row for row in learn.summary(2) if "." not in row[0].split()[0]] == learn.summary(1)
+    with pytest.raises(ValueError, match="depth is 0"): learn.summary(0)
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_summary_changes_nothing(shuffle):
+    model = nn.Sequential(*resnet((4, 8)), nn.Dropout())
+    model[0].eval()
+    class Augmented(TensorDataset):
+        def __getitem__(self, i): random.random(), np.random.rand(), torch.rand(1); return super().__getitem__(i)
+    learn = learner(model)
+    learn.dls.valid = DataLoader(Augmented(*learn.dls.valid.dataset.tensors), batch_size=4, shuffle=shuffle)
+    state = {k: v.clone() for k, v in model.state_dict().items()}
+    modes = [m.training for m in model.modules()]
+    torch.manual_seed(7), random.seed(7), np.random.seed(7)
+    expected = torch.rand(3), random.random(), np.random.rand()
+    torch.manual_seed(7), random.seed(7), np.random.seed(7)
+    learn.summary(2)
+    assert torch.equal(torch.rand(3), expected[0]) and (random.random(), np.random.rand()) == expected[1:]
+    assert all(torch.equal(v, state[k]) for k, v in model.state_dict().items())
+    assert modes == [m.training for m in model.modules()] and all(p.grad is None for p in model.parameters())
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+
+@pytest.mark.parametrize("how", [dict(dtype=torch.bfloat16), dict(dtype=torch.float64), dict(device="meta"),
+                                 dict(memory_format=torch.channels_last)])
+def test_summary_on_any_device_and_dtype(how):
+    expected = learner(resnet((4, 8))).summary(2)
+    assert learner(resnet((4, 8)).to(**how)).summary(2) == expected
+
+def test_summary_of_a_model_without_parameters():
+    assert learner(nn.Flatten()).summary()[-1] == ["total", "1×28×28", "784", "0", "0"]
+
+@pytest.mark.parametrize("block", [partial(ResBlock, conv=separable), Bottleneck])
+def test_blocks_are_trained_and_halve(block):
+    model, x = block(8, 16, stride=2), torch.randn(4, 8, 7, 9)
+    assert model(x).shape == (4, 16, 4, 5)
+    model(x).square().mean().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+
+def test_separable_is_a_convolution_of_low_rank():
+    layer = separable(4, 6, 3, stride=1, act=None, norm=None).double()
+    depthwise, pointwise = layer[0].weight, layer[1].weight
+    x, whole = torch.randn(2, 4, 9, 9).double(), pointwise * depthwise.transpose(0, 1)
+    assert torch.allclose(layer(x), F.conv2d(x, whole, layer[1].bias, padding=1))
+
+def test_separable_can_start_as_the_identity():
+    block = ResBlock(4, 4, conv=separable, zero_init=True)
+    x = torch.rand(2, 4, 6, 6)
+    assert torch.equal(block(x), x)
+
+def test_bottleneck_has_three_convolutions():
+    kernels = [m.weight.shape for m in Bottleneck(8, 16, 5, 2).convs.modules() if isinstance(m, nn.Conv2d)]
+    assert kernels == [(4, 8, 1, 1), (4, 4, 5, 5), (16, 4, 1, 1)]
+
+points = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=8)
+
+@settings(deadline=None)
+@given(points)
+def test_pareto_by_its_definition(values):
+    named = dict(enumerate(values))
+    front = pareto(named)
+    for name, (cost, value) in named.items():
+        beaten = any((c <= cost and v > value) or (c < cost and v >= value) for c, v in values)
+        assert (name in front) != beaten
+    assert [named[name][0] for name in front] == sorted(named[name][0] for name in front)
+    assert [named[name][1] for name in front] == sorted(named[name][1] for name in front)
+
+def test_interleaved_takes_turns():
+    calls = []
+    times = interleaved(dict(a=lambda: calls.append("a"), b=lambda: calls.append("b")), 3)
+    assert calls == ["a", "b"] * 4 and [len(t) for t in times.values()] == [3, 3] and all(t >= 0 for t in times["a"])
