@@ -561,9 +561,9 @@ from matplotlib.figure import Figure
 
 from .learner import CancelFitException, Learner, NonFiniteLossError, ProgressCB
 
-# %% ../nbs/09_one_cycle.ipynb #c5459314
+# %% ../nbs/09_one_cycle.ipynb #2c6f86df
 class LRFinderCB(Callback):
-    "Raises the rate after every batch; ends the fit at the last, or when the loss has grown `stop`-fold, is inf or nan."
+    "Raises the rate after every batch. Ends the fit at the last, or if the loss is `stop`-fold or no number."
     order = 60
     def __init__(self,
         start: float,            # the first rate
@@ -796,7 +796,7 @@ def draw_schedule(
         ax.set(xlabel="progress", ylabel=label)
     return fig
 
-# %% ../nbs/09_one_cycle.ipynb #bbc4e0e1
+# %% ../nbs/09_one_cycle.ipynb #1d272399
 def schedule_designer() -> widgets.VBox:
     "Sliders for the pieces of a schedule; the two curves and the code to copy follow at once."
     slider = lambda value, low, high, step: widgets.FloatSlider(value, min=low, max=high, step=step)
@@ -814,7 +814,8 @@ def schedule_designer() -> widgets.VBox:
         draw_schedule(lines, peak.value).savefig(file)
         image.value = file.getvalue()
         code.value = (f"{lines}\n"
-                      f"sched = BatchSchedCB(lambda opt: ScheduleLR(opt, total_steps, lr, momentum))  # lr={peak.value:.3g}")
+                      "sched = BatchSchedCB(lambda opt: ScheduleLR(opt, total_steps, lr, momentum))"
+                      f"  # lr={peak.value:.3g}")
     for name, control in [*controls.items(), ("peak", peak)]:
         control.description = name
         control.observe(redraw, "value")
@@ -822,7 +823,7 @@ def schedule_designer() -> widgets.VBox:
     return widgets.VBox([widgets.HBox([widgets.VBox([peak, *list(controls.values())[:4]]),
                                        widgets.VBox(list(controls.values())[4:])]), image, code])
 
-# %% ../nbs/09_one_cycle.ipynb #49589bd1
+# %% ../nbs/09_one_cycle.ipynb #3ae9bde0
 def check_one_cycle(
     MyOneCycle,                  # your scheduler class; takes an optimizer, max_lr and total_steps
 ):
@@ -851,8 +852,8 @@ def check_one_cycle(
         assert len(set(lrs)) > 10, "the rate hardly changes: set it in step(), called once a batch, not once an epoch"
         peak, right_peak = lrs.index(max(lrs)), wanted.index(max(wanted))
         assert peak == right_peak and not off(lrs[-1:], wanted[-1:]), (
-            f"the peak comes at batch {peak} and the last rate is {lrs[-1]:g}: they should be {right_peak} and {wanted[-1]:g}")
-        assert not off(lrs, wanted), "start, peak and end are right, but the ways between them are not those of a cosine"
+            f"the peak is at batch {peak}, the last rate {lrs[-1]:g}: they should be {right_peak} and {wanted[-1]:g}")
+        assert not off(lrs, wanted), "start, peak and end are right, but the ways between them are no cosines"
         assert max(momentums) - min(momentums) > .01, "momentum stays: it must fall from .95 to .85 and come back" + (
             ", in Adam as the first of betas" if adam else "")
         assert momentums[14] < momentums[0], "momentum rises with the rate: it must fall while the rate rises"
@@ -880,7 +881,7 @@ def check_read_plot(
     assert least / 16 < got, f"{got:.2g}: one order below the minimum is {least / 10:.2g}"
     print("✓ read_plot")
 
-# %% ../nbs/09_one_cycle.ipynb #12471811
+# %% ../nbs/09_one_cycle.ipynb #1f765e47
 def check_set_momentum(
     set_momentum,                # your function: optimizer, value
 ):
@@ -896,5 +897,6 @@ def check_set_momentum(
         values = [g["betas"][0] if "betas" in g else g["momentum"] for g in opt.param_groups]
         assert values[0] == .8, f"{name}'s first group still has {values[0]}"
         assert values[1] == .8, f"only the first group of {name} changed"
-        assert all(g.get("betas", (0, .99))[1] == .99 for g in opt.param_groups), "the second beta is lost: it must stay"
+        kept = all(g.get("betas", (0, .99))[1] == .99 for g in opt.param_groups)
+        assert kept, "the second beta is lost: it must stay"
     print("✓ set_momentum")
