@@ -163,7 +163,7 @@ WRONG = [
     (check_one_cycle, WholeTotal, "the peak is at batch 15"), (check_one_cycle, Half, "the peak is at batch 24"),
     (check_one_cycle, EndsAtTheStart, "the last rate 0.004: they should be 14 and 4e-07"),
     (check_one_cycle, EndsFromThePeak, "the last rate 1e-05"),
-    (check_one_cycle, Straight, "not those of a cosine"),
+    (check_one_cycle, Straight, "are no cosines"),
     (check_one_cycle, Momentless, "momentum stays"), (check_one_cycle, OnlySGD, "in Adam as the first of betas"),
     (check_one_cycle, OnlyBetas, "momentum stays: it must fall"), (check_one_cycle, WrongWay, "rises with the rate"),
     (check_one_cycle, StraightMomentum, "does not follow a cosine .95 → .85 → .95"),

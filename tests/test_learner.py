@@ -152,6 +152,8 @@ TINY = """
 
 def test_interrupt_of_a_process():
     process = python(TINY + """
+    import signal
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell has put the tests in the background
     class Slow(Callback):
         def after_batch(self, learn):
             if learn.iter == 2: print("ready")
