@@ -169,7 +169,7 @@ class _Patches:
         if self.p < 1: number = number * (torch.rand(len(x), device=x.device) < self.p)
         return torch.arange(self.max_num, device=x.device)[:, None] < number
 
-# %% ../nbs/12_augment.ipynb #b81705ba
+# %% ../nbs/12_augment.ipynb #833f3ba2
 def erase(
     x: Tensor,                   # float [n, c, h, w]
     top: Tensor,                 # int64 [k, n], first row of each image's k patches
@@ -191,11 +191,13 @@ class RandErase(_Patches):
     def __call__(self, x: Tensor) -> Tensor:
         _check_images(x)
         with torch.no_grad():
-            mean = x.mean((0, 2, 3), keepdim=True)
-            std = (x - mean).square().mean((0, 2, 3), keepdim=True).sqrt()
-            low, high = (f(f(x, 0, keepdim=True), (2, 3), keepdim=True) for f in (torch.amin, torch.amax))
+            rows = x.contiguous()                              # reductions over channels_last are slow
+            mean = rows.mean((0, 2, 3), keepdim=True, dtype=torch.float32)
+            squares = torch.linalg.vector_norm(rows, dim=(2, 3), keepdim=True, dtype=torch.float32).square().sum(0)
+            std = (squares * len(mean[0]) / rows.numel() - mean.square()).clamp(min=0).sqrt()
+            low, high = (f(f(rows, (2, 3), keepdim=True), 0, keepdim=True) for f in (torch.amin, torch.amax))
             noise = torch.randn(self.max_num, *x.shape[:2], *self.sizes(x), device=x.device, dtype=x.dtype)
-            noise = (noise * std + mean).clamp(low, high)
+            noise = noise.mul_(std.to(x.dtype)).add_(mean.to(x.dtype)).clamp_(low, high)
         return erase(x, *self.places(x), self.wanted(x), noise)
 
 # %% ../nbs/12_augment.ipynb #e8b20a94
