@@ -1,0 +1,364 @@
+"What notebook 12 promises of its transforms, on any batch."
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional as F
+from torchvision.transforms import v2
+
+from miniai.augment import (Cutout, Mixup, RandCopy, RandErase, RandomCrop, RandomFlip, augment, copy_patches, crop,
+                            cutout, erase, flip, windows)
+from miniai.data import DataLoaders
+from miniai.learner import BatchTransformCB, Callback, DeviceCB, Learner, plain_cnn
+
+def mixed(x, **kwargs): return Mixup(**kwargs)((x, torch.arange(len(x)) % 10))[0]
+
+TRANSFORMS = dict(crop=RandomCrop(2), edge=RandomCrop(2, padding_mode="edge"), flip=RandomFlip(), cutout=Cutout(3),
+                  erase=RandErase(), copy=RandCopy(), mixup=mixed)
+OFF = dict(crop=RandomCrop(2, p=0), no_padding=RandomCrop(0), flip=RandomFlip(0), cutout=Cutout(3, p=0),
+           erase=RandErase(p=0), no_patches=RandErase(max_num=0), copy=RandCopy(p=0), no_copies=RandCopy(max_num=0),
+           mixup=lambda x: mixed(x, alpha=0))
+each = pytest.mark.parametrize("name", TRANSFORMS)
+devices = pytest.mark.parametrize("device", ["cpu"] + ["cuda"] * torch.cuda.is_available())
+
+def pictures(n=6, c=1, h=9, w=7, dtype=torch.float32, last=False, seed=0, device="cpu"):
+    "Random images, no two pixels alike (in float32)."
+    x = torch.randn(n, c, h, w, generator=torch.Generator().manual_seed(seed)).to(device, dtype)
+    return x.to(memory_format=torch.channels_last) if last else x
+
+def numbered(n, c, h, w): return torch.arange(float(n * c * h * w)).view(n, c, h, w)
+
+def uniform(counts, p=1e-4):
+    "Whether counts may come from equally likely cells: chi-square, by Wilson and Hilferty's approximation."
+    counts = np.asarray(counts, float).ravel()
+    chi2, k = ((counts - counts.mean())**2 / counts.mean()).sum(), len(counts) - 1
+    z = ((chi2 / k)**(1 / 3) - (1 - 2 / (9 * k))) / math.sqrt(2 / (9 * k))
+    return .5 * math.erfc(z / math.sqrt(2)) > p
+
+# -- what every transform keeps
+
+@each
+@settings(max_examples=30, deadline=None)
+@given(n=st.integers(1, 5), c=st.sampled_from([1, 2, 3]), h=st.integers(5, 12), w=st.integers(5, 12),
+       dtype=st.sampled_from([torch.float32, torch.float64, torch.bfloat16, torch.float16]), last=st.booleans(),
+       seed=st.integers(0, 99))
+def test_kept(name, n, c, h, w, dtype, last, seed):
+    x = pictures(n, c, h, w, dtype, last, seed)
+    before = x.clone()
+    torch.manual_seed(seed)
+    out = TRANSFORMS[name](x)
+    assert (out.shape, out.dtype, out.device, out.stride()) == (x.shape, x.dtype, x.device, x.stride())
+    assert torch.equal(x, before) and out.isfinite().all()
+    assert out.untyped_storage().data_ptr() != x.untyped_storage().data_ptr(), "the caller's memory"
+    torch.manual_seed(seed)
+    assert torch.equal(out, TRANSFORMS[name](x)), "the seed decides"
+
+@devices
+@each
+def test_device(name, device):
+    x = pictures(64, 3, 28, 28, device=device)
+    torch.manual_seed(1)
+    out = TRANSFORMS[name](x) if name != "mixup" else Mixup()((x, torch.zeros(64, dtype=torch.int64, device=device)))[0]
+    assert out.device == x.device and not torch.equal(out, x)
+
+@pytest.mark.parametrize("name", OFF)
+@pytest.mark.parametrize("last", [False, True])
+def test_off_is_the_identity(name, last):
+    x = pictures(8, 3, last=last)
+    assert torch.equal(OFF[name](x), x)
+
+@each
+def test_views_that_are_not_dense(name):
+    x = pictures(6, 3, 12, 12)[::2, :, 1:10, ::2]
+    torch.manual_seed(0); out = TRANSFORMS[name](x)
+    torch.manual_seed(0); assert torch.equal(out, TRANSFORMS[name](x.contiguous()))
+
+@each
+def test_images_are_drawn_for_one_by_one(name):
+    "The same image 200 times over: each gets draws of its own."
+    x = pictures(1, 1, 12, 12).expand(200, -1, -1, -1)
+    if name == "mixup": x = numbered(200, 1, 1, 1).expand(-1, -1, 12, 12)
+    torch.manual_seed(0)
+    out = TRANSFORMS[name](x)
+    assert len({tuple(im.flatten().tolist()) for im in out}) >= (2 if name == "flip" else 20)
+
+@pytest.mark.parametrize("name", [n for n in TRANSFORMS if n != "mixup"])
+@pytest.mark.parametrize("n", [1, 300])
+def test_images_do_not_touch_each_other(name, n):
+    "Change one image: no other comes out different. Noise takes the batch's statistics, so erasing is tested by place."
+    x = pictures(n + 1, 2, 9, 8)
+    y = x.clone()
+    y[0] = y[0].flip(-2)
+    torch.manual_seed(0); a = TRANSFORMS[name](x)
+    torch.manual_seed(0); b = TRANSFORMS[name](y)
+    assert torch.allclose(a[1:], b[1:], atol=1e-6)
+
+@each
+def test_gradients(name):
+    "In float64, against finite differences."
+    x = pictures(3, 2, 6, 5, torch.float64).requires_grad_()
+    def f(x):
+        torch.manual_seed(3)
+        return TRANSFORMS[name](x)
+    if name == "erase": return test_gradient_of_erasing(x)
+    assert torch.autograd.gradcheck(f, x)
+
+def test_gradient_of_copies():
+    "Patches that overlap each other and their sources."
+    x = pictures(4, 2, 6, 5, torch.float64).requires_grad_()
+    def f(x):
+        torch.manual_seed(3)
+        return RandCopy(.6)(x)
+    assert torch.autograd.gradcheck(f, x)
+
+def test_gradient_of_erasing(x=None):
+    "What was erased has gradient 0, what was kept 1: the noise's statistics are no way through."
+    x = pictures(8, 2, 12, 12).requires_grad_() if x is None else x
+    torch.manual_seed(3)
+    out = RandErase(.3)(x)
+    out.sum().backward()
+    assert torch.equal(x.grad, (out == x).to(x.dtype)) and 0 < x.grad.mean() < 1
+
+@each
+def test_nothing_else_is_drawn_from(name):
+    "NumPy's and Python's generators stay."
+    import random
+    before = random.getstate(), np.random.get_state()[1].tolist()
+    TRANSFORMS[name](pictures())
+    assert before == (random.getstate(), np.random.get_state()[1].tolist())
+
+@pytest.mark.parametrize("name", [n for n in TRANSFORMS if n != "mixup"])
+def test_constant_images(name):
+    "A standard deviation of 0 is no division by 0, and a far-off mean no root of something negative."
+    x = torch.full((4, 3, 9, 9), 1000.)
+    out = TRANSFORMS[name](x)
+    assert out.isfinite().all() and (name in ("crop", "cutout") or torch.equal(out, x))
+
+# -- where pixels may come from
+
+def test_crop_pixels():
+    x = numbered(500, 1, 5, 6) + 1
+    torch.manual_seed(0)
+    out, counts = RandomCrop(2, fill=-1.)(x), torch.zeros(5, 5)
+    padded = F.pad(x, [2] * 4, value=-1.)
+    for im, source in zip(out, padded):
+        at = [(i, j) for i in range(5) for j in range(5) if torch.equal(im, source[:, i:i + 5, j:j + 6])]
+        assert len(at) == 1
+        counts[at[0]] += 1
+    assert uniform(counts)
+
+def test_flip_share():
+    x = numbered(4000, 1, 2, 3)
+    torch.manual_seed(0)
+    out = RandomFlip(.3)(x)
+    flipped = (out == x.flip(-1)).all((1, 2, 3))
+    assert ((out == x).all((1, 2, 3)) | flipped).all() and abs(flipped.float().mean() - .3) < .03
+
+def test_cutout_places():
+    x = torch.ones(6000, 2, 6, 8)
+    torch.manual_seed(0)
+    gone = Cutout(3, fill=7.)(x) == 7
+    assert torch.equal(gone[:, 0], gone[:, 1])
+    rows, columns = gone[:, 0].any(2), gone[:, 0].any(1)
+    assert torch.equal(gone[:, 0], rows[:, :, None] & columns[:, None]), "a rectangle"
+    assert {2, 3} == {*rows.sum(1).tolist()}, "3, or 2 at an edge"
+    centre = lambda b: torch.where(b[:, 0] & (b.sum(1) == 2), 0, torch.where(b.sum(1) == 2, b.shape[1] - 1,
+                                                                              b.int().argmax(1) + 1))
+    assert uniform(torch.bincount(centre(rows) * 8 + centre(columns), minlength=48))
+
+def test_erase_places_and_number():
+    x = torch.randn(5000, 1, 8, 7, generator=torch.Generator().manual_seed(1))
+    t = RandErase(.3, max_num=1)                          # 2×2 pixels
+    torch.manual_seed(0)
+    gone = (t(x) != x)[:, 0]
+    some = gone.any((1, 2))
+    assert abs(some.float().mean() - .5) < .03
+    rows, columns = gone[some].any(2), gone[some].any(1)
+    assert torch.equal(gone[some], rows[:, :, None] & columns[:, None]) and (rows.sum(1) == 2).all()
+    assert uniform(torch.bincount(rows.int().argmax(1) * 6 + columns.int().argmax(1), minlength=42))
+
+def test_erase_number_of_patches():
+    torch.manual_seed(0)
+    assert uniform(torch.bincount(RandErase(max_num=4).wanted(torch.zeros(5000, 1, 1, 1)).sum(0), minlength=5))
+
+def test_erase_noise():
+    "Mean and deviation of the batch, channel by channel; never outside its range."
+    x = torch.randn(4000, 2, 10, 10, generator=torch.Generator().manual_seed(0)) * torch.tensor([1., 20]).view(1, 2, 1, 1)
+    x += torch.tensor([-3., 50]).view(1, 2, 1, 1)
+    torch.manual_seed(0)
+    out = RandErase()(x)
+    noise = [out[:, i][out[:, i] != x[:, i]] for i in (0, 1)]
+    for values, of in zip(noise, x.unbind(1)):
+        assert abs(values.mean() - of.mean()) < .05 * of.std() and abs(values.std() / of.std() - 1) < .05
+        assert of.min() <= values.min() and values.max() <= of.max()
+    flat = torch.rand(500, 1, 10, 10).round()
+    assert RandErase()(flat).aminmax() == flat.aminmax()
+
+def test_copies_come_from_the_same_image():
+    x = numbered(400, 1, 10, 10)
+    torch.manual_seed(0)
+    out = RandCopy()(x)
+    assert torch.equal((out // 100).long().flatten(1).amin(1), torch.arange(400)), "its own pixels only"
+    assert torch.equal((out // 100).long().flatten(1).amax(1), torch.arange(400))
+
+def test_copy_places():
+    x = numbered(8000, 1, 6, 6)
+    torch.manual_seed(0)
+    t, pairs = RandCopy(.34, max_num=1), torch.zeros(25, 25)      # 2×2 pixels: 25 places
+    for im, source in zip(t(x), x):
+        changed = (im != source)[0].nonzero()
+        if not len(changed): continue
+        rows, columns = (changed[:, k].unique() for k in (0, 1))
+        assert len(rows) == len(columns) == 2
+        first = int(im[0, rows[0], columns[0]]) % 36
+        assert torch.equal(im[0, rows][:, columns] % 36, first + torch.tensor([[0., 1], [6, 7]]))
+        pairs[rows[0] * 5 + columns[0], first // 6 * 5 + first % 6] += 1
+    assert uniform(pairs[~torch.eye(25, dtype=bool)]) and pairs.diag().sum() == 0
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(2, 12), st.sampled_from([.1, .4, 1., 5.]), st.integers(0, 99))
+def test_mixup_blends_targets_alike(n, alpha, seed):
+    x, y = numbered(n, 1, 2, 2), torch.arange(n)
+    torch.manual_seed(seed)
+    out, target = Mixup(alpha, n_classes=n)((x, y))
+    assert torch.allclose(out, torch.einsum("ij,jchw->ichw", target, x), atol=1e-4)
+    assert torch.allclose(target.sum(1), torch.ones(n)) and ((target > 0).sum(1) <= 2).all()
+
+def test_mixup_weights():
+    torch.manual_seed(0)
+    weights = Mixup(1., 2000)((torch.zeros(2000, 1, 1, 1), torch.arange(2000)))[1].diag()
+    assert uniform(torch.histc(weights[weights < 1], 10, 0, 1))
+
+# -- the same as torchvision's, given the same draws
+
+@pytest.mark.parametrize("mode", ["constant", "edge", "reflect"])
+def test_crop_is_torchvisions(mode):
+    x, top, left = pictures(9, 3, 10, 8), torch.arange(9) % 7, torch.arange(9) * 2 % 7
+    padded = v2.functional.pad(x, 3, fill=.5 if mode == "constant" else 0, padding_mode=mode)
+    theirs = [v2.functional.crop(p, int(i), int(j), 10, 8) for p, i, j in zip(padded, top, left)]
+    assert torch.equal(crop(x, top, left, 3, .5, mode), torch.stack(theirs))
+
+def test_flip_is_torchvisions():
+    x, which = pictures(5, 3), torch.tensor([True, False, True, True, False])
+    theirs = [v2.functional.horizontal_flip(im) if w else im for im, w in zip(x, which)]
+    assert torch.equal(flip(x, which), torch.stack(theirs))
+
+@pytest.mark.parametrize("size", [3, 4])
+def test_cutout_is_torchvisions_erase(size):
+    x, row, column = pictures(5, 3), torch.tensor([0, 8, 4, 5, 1]), torch.tensor([0, 6, 3, 6, 1])
+    theirs = []
+    for im, i, j in zip(x, row.tolist(), column.tolist()):
+        i0, j0 = i - size // 2, j - size // 2
+        box = max(i0, 0), max(j0, 0), min(i0 + size, 9) - max(i0, 0), min(j0 + size, 7) - max(j0, 0)
+        theirs.append(v2.functional.erase(im, *box, torch.tensor(2.)))
+    assert torch.equal(cutout(x, row, column, size, 2.), torch.stack(theirs))
+
+def test_erase_is_torchvisions():
+    x, top, left = pictures(4, 3), torch.tensor([[0, 6, 3, 1], [1, 1, 1, 1]]), torch.tensor([[0, 3, 2, 1], [0, 1, 2, 3]])
+    wanted, noise = torch.tensor([[True, True, False, True], [True, False, False, True]]), torch.randn(2, 4, 3, 3, 4)
+    theirs = x.clone()
+    for k in range(2):
+        for i in range(4):
+            if wanted[k, i]:
+                theirs[i] = v2.functional.erase(theirs[i], int(top[k, i]), int(left[k, i]), 3, 4, noise[k, i])
+    assert torch.equal(erase(x, top, left, wanted, noise), theirs)
+
+def test_copy_by_hand():
+    x = pictures(2, 3)
+    out = copy_patches(x, torch.tensor([[[0, 5], [0, 2]]]), torch.tensor([[[4, 1], [3, 0]]]), 3, 4)
+    assert torch.equal(out[0, :, :3, :4], x[0, :, 4:7, 3:]) and torch.equal(out[1, :, 5:8, 2:6], x[1, :, 1:4, :4])
+    assert (out != x).sum() == 2 * 3 * 12
+
+def test_windows_are_a_view():
+    x = pictures()
+    assert windows(x, 3, 4).shape == (6, 1, 7, 4, 3, 4) and windows(x, 3, 4).data_ptr() == x.data_ptr()
+    assert torch.equal(windows(x, 3, 4)[2, :, 5, 1], x[2, :, 5:8, 1:5])
+
+# -- refused
+
+BAD = [(lambda: RandomCrop(-1), "padding is -1"), (lambda: RandomCrop(1.5), "padding is 1.5"),
+       (lambda: RandomCrop(1, padding_mode="wrap"), "padding_mode is 'wrap'"), (lambda: RandomCrop(p=1.1), "p is 1.1"),
+       (lambda: RandomFlip(-.1), "p is -0.1"), (lambda: RandomFlip(math.nan), "p is nan"),
+       (lambda: RandomFlip("half"), "p is 'half'"), (lambda: Cutout(0), "size is 0"),
+       (lambda: Cutout(10)(pictures()), "size is 10: the images have 9×7"), (lambda: RandErase(0), "pct is 0"),
+       (lambda: RandErase(1.2), "pct is 1.2"), (lambda: RandErase(max_num=-1), "max_num is -1"),
+       (lambda: RandCopy(p=2), "p is 2"), (lambda: Mixup(-1), "alpha is -1"),
+       (lambda: Mixup(n_classes=0), "n_classes is 0"),
+       (lambda: RandomCrop(7, padding_mode="reflect")(pictures()), "padding is 7"),
+       (lambda: Mixup()((pictures(), torch.zeros(5, dtype=torch.int64))), r"y is torch.int64 \[5\]"),
+       (lambda: Mixup()((pictures(), torch.zeros(6))), "y is torch.float32")]
+
+@pytest.mark.parametrize("wrong, message", BAD)
+def test_refused(wrong, message):
+    with pytest.raises(ValueError, match=message): wrong()
+
+@each
+def test_only_batches_of_floats(name):
+    t = TRANSFORMS[name]
+    if name == "mixup": t = lambda x: Mixup()((x, torch.zeros(4, dtype=torch.int64)))
+    with pytest.raises(ValueError, match="x is torch.uint8"): t(torch.zeros(4, 1, 9, 9, dtype=torch.uint8))
+    with pytest.raises(ValueError, match=r"x is \[4, 9, 9\]"): t(torch.zeros(4, 9, 9))
+    with pytest.raises(ValueError, match="x is ndarray"): t(np.zeros((4, 1, 9, 9)))
+
+# -- in a learner
+
+class Seen(Callback):
+    order = 90
+    def __init__(self): self.batches = dict(train=[], valid=[])
+    def after_predict(self, learn): self.batches[learn.phase].append(learn.batch)
+
+def learner(*cbs, n=32):
+    x, y = pictures(n, 1, 28, 28), torch.arange(n) % 10
+    return Learner(plain_cnn(), DataLoaders([(x, y)] * 2, [(x, y)]), lr=.01, cbs=cbs), x, y
+
+def test_training_only():
+    seen = Seen()
+    learn, x, y = learner(BatchTransformCB(augment(RandomCrop(4), RandomFlip(), RandErase())), seen)
+    learn.fit(1)
+    first, second = (b[0] for b in seen.batches["train"])
+    assert not torch.equal(first, x) and not torch.equal(first, second)
+    assert torch.equal(seen.batches["valid"][0][0], x) and all(b[1] is y for b in seen.batches["train"])
+
+def test_mixup_trains():
+    learn, x, y = learner(BatchTransformCB(Mixup()))
+    learn.fit(1)
+    assert all(p.isfinite().all() for p in learn.model.parameters())
+
+def test_augment_in_order():
+    assert augment(lambda x: x + 1, lambda x: 2 * x)((torch.ones(1), "y")) == (torch.tensor([4.]), "y")
+
+def test_show_image_batch_changes_nothing():
+    import matplotlib.pyplot as plt
+    learn, x, y = learner(DeviceCB(), BatchTransformCB(augment(RandomFlip())))
+    before = [p.clone() for p in learn.model.parameters()], torch.get_rng_state()
+    fig = learn.show_image_batch(n=7)
+    assert len([ax for ax in fig.axes if ax.images]) == 7 and not torch.equal(learn.batch[0].cpu(), x)
+    assert torch.equal(torch.get_rng_state(), before[1])
+    assert all(map(torch.equal, before[0], learn.model.parameters()))
+    learn.show_image_batch(phase="valid")
+    assert torch.equal(learn.batch[0].cpu(), x)
+    learn.show_image_batch(4, cbs=[BatchTransformCB(Mixup())])
+    assert learn.batch[1].shape == (32, 10)
+    with pytest.raises(ValueError, match="phase is 'test'"): learn.show_image_batch(phase="test")
+    plt.close("all")
+
+# -- the explorer
+
+def test_explorer_redraws_and_shows_its_code():
+    import ipywidgets as widgets
+    from miniai.augment import augmentation_code, augmentation_explorer
+    x = pictures(16, 1, 28, 28)
+    top, code = augmentation_explorer(x).children
+    controls, image = {c.description: c for c in top.children[0].children}, top.children[1]
+    assert {*controls} == {"padding", "flip", "cutout", "erase", "copy", "pct", "seed"}
+    for name, value in dict(padding=3, flip=0., cutout=5, erase=2, copy=1, pct=.4, seed=7).items():
+        before = image.value
+        controls[name].value = value
+        assert image.value != before and bytes(image.value).startswith(b"\x89PNG"), name
+    assert code.value == augmentation_code(3, 0, 5, 2, 1, .4) and "RandomFlip" not in code.value
+    for control in controls.values():
+        if isinstance(control, widgets.IntSlider): control.value = control.max
+    assert augmentation_code(0, 0) == "augment()"
