@@ -5,9 +5,10 @@ GPU where there is one. Run from the checkout; kornia is optional (pip install k
     python benchmarks/augment.py
 
 All three give every image draws of its own. They take turns, the first of each round changing. Times and ratios are
-those of the quickest rounds, the ones that other programs disturbed least; --json has all of them. It ends with status 1 where, on the CPU and for the
-series' grey images, a ratio to torchvision is below `--at-least`, or one to kornia below 1; colour is shown besides. What is compared is not one and the same function: miniai puts 0 to 4 patches of
-noise into an image, torchvision and kornia one patch of zeros or none; that is more work for miniai."""
+those of the quickest rounds, the ones that other programs disturbed least; --json has all of them. It ends with status
+1 where, on the CPU and for the series' grey images, a ratio to torchvision is below `--at-least`, or one to kornia
+below 1; colour is shown besides. What is compared is not one and the same function: miniai puts 0 to 4 patches of noise
+into an image, torchvision and kornia one patch of zeros or none; that is more work for miniai."""
 import argparse, gc, json, os, platform, sys, time
 from pathlib import Path
 
@@ -101,8 +102,9 @@ def main():
             figures.append(dict(case=case, ratio=ratio, seconds=seconds))
             if device == "cpu" and c == 1:
                 missed += [f"{case}: {ratio[name]:.1f}× of {name}, {least:g}× is asked for"
-                           for name, least in (("torchvision", o.at_least), ("kornia", 1.)) if ratio.get(name, least) < least]
-    print("\n" + ("\n".join(missed) or f"at least {o.at_least:g}× of torchvision and 1× of kornia for grey images on the CPU"))
+                           for name, least in (("torchvision", o.at_least), ("kornia", 1.))
+                           if ratio.get(name, least) < least]
+    print("\n" + ("\n".join(missed) or f"grey, CPU: at least {o.at_least:g}× of torchvision, 1× of kornia"))
     if o.json: o.json.write_text(json.dumps(dict(machine=machine, figures=figures), indent=1) + "\n")
     return bool(missed)
 

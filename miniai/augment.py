@@ -59,7 +59,7 @@ def augment(
         return x, *targets
     return transform
 
-# %% ../nbs/12_augment.ipynb #80aa016e
+# %% ../nbs/12_augment.ipynb #383bef44
 def _class_title(y, classes):
     "The class of a target, or the two greatest shares where it is a blend."
     name = lambda i: classes[i] if classes else str(i)
@@ -84,7 +84,8 @@ def show_image_batch(self: Learner,
     x, y = (b[:n].detach() for b in self.batch)
     stretch = lambda x: (x - x.min()) / (x.max() - x.min()).clamp(min=1e-12)
     undo = getattr(self.dls.train, "undo", stretch)
-    return show_images(undo(x.float()), [_class_title(t, getattr(self.dls, "classes", None)) for t in y.cpu()], **kwargs)
+    classes = getattr(self.dls, "classes", None)
+    return show_images(undo(x.float()), [_class_title(target, classes) for target in y.cpu()], **kwargs)
 
 # %% ../nbs/12_augment.ipynb #496c3418
 def windows(
@@ -101,7 +102,7 @@ def _stored_like(out, x):
     "`out` in the memory format of `x`."
     return out if out.stride() == x.stride() else torch.empty_like(x).copy_(out)
 
-# %% ../nbs/12_augment.ipynb #052aaa34
+# %% ../nbs/12_augment.ipynb #bca56117
 PADDINGS = dict(constant="constant", edge="replicate", reflect="reflect")
 
 def crop(
@@ -133,8 +134,8 @@ class RandomCrop:
     def __call__(self, x: Tensor) -> Tensor:
         _check_images(x)
         if self.padding_mode == "reflect" and self.padding >= min(x.shape[2:]):
-            raise ValueError(f"padding is {self.padding}: to reflect images of {x.shape[2]}×{x.shape[3]} pixels it must "
-                             "be smaller than both")
+            raise ValueError(f"padding is {self.padding}: to reflect images of {x.shape[2]}×{x.shape[3]} pixels it "
+                             "must be smaller than both")
         shift = torch.randint(2 * self.padding + 1, (2, len(x)), device=x.device)
         if self.p < 1: shift = shift.where(torch.rand(len(x), device=x.device) < self.p, self.padding)
         return crop(x, *shift, self.padding, self.fill, self.padding_mode)
@@ -219,11 +220,11 @@ class _Patches:
         if self.p < 1: number = number * (torch.rand(len(x), device=x.device) < self.p)
         return torch.arange(self.max_num, device=x.device)[:, None] < number
 
-# %% ../nbs/12_augment.ipynb #c30e0de1
+# %% ../nbs/12_augment.ipynb #a8785825
 def _pixels(top, left, height, width):
     "Index of one patch an image into [n, h, w, c]."
-    count = lambda n: torch.arange(n, device=top.device)
-    return count(len(top))[:, None, None], top[:, None, None] + count(height)[:, None], left[:, None, None] + count(width)
+    count, each = lambda n: torch.arange(n, device=top.device), lambda t: t[:, None, None]
+    return each(count(len(top))), each(top) + count(height)[:, None], each(left) + count(width)
 
 # %% ../nbs/12_augment.ipynb #74a53acd
 def erase(
@@ -335,16 +336,16 @@ def draw_augmented(
     fig.subplots_adjust(0, 0, 1, 1, .04, .04)
     return fig
 
-# %% ../nbs/12_augment.ipynb #b063d001
+# %% ../nbs/12_augment.ipynb #5237fd78
 def augmentation_explorer(
     x: Tensor,                   # float [16, c, h, w]
     undo: Callable = lambda x: x,  # brings images to the scale 0 … 1, such as `dls.train.undo`
 ) -> widgets.VBox:
     "Sliders for the transforms' strengths; the same images, and the code to copy, follow at once."
     whole = lambda value, high: widgets.IntSlider(value, 0, high)
-    controls = dict(padding=whole(1, 8), flip=widgets.FloatSlider(.5, min=0, max=1, step=.1), cutout=whole(0, min(x.shape[2:])),
-                    erase=whole(0, 4), copy=whole(0, 4), pct=widgets.FloatSlider(.2, min=.05, max=.5, step=.05),
-                    seed=whole(0, 99))
+    controls = dict(padding=whole(1, 8), flip=widgets.FloatSlider(.5, min=0, max=1, step=.1),
+                    cutout=whole(0, min(x.shape[2:])), erase=whole(0, 4), copy=whole(0, 4),
+                    pct=widgets.FloatSlider(.2, min=.05, max=.5, step=.05), seed=whole(0, 99))
     image, code = widgets.Image(format="png"), widgets.Textarea(layout=dict(width="600px"))
     def redraw(change=None):
         values, file = {name: control.value for name, control in controls.items()}, BytesIO()
@@ -358,7 +359,7 @@ def augmentation_explorer(
     redraw()
     return widgets.VBox([widgets.HBox([widgets.VBox(list(controls.values())), image]), code])
 
-# %% ../nbs/12_augment.ipynb #28116b8a
+# %% ../nbs/12_augment.ipynb #6524c953
 def _changed(f, x, size, name):
     "The transformed batch, and which pixels are new: bool [n, h, w]."
     before = x.clone()
@@ -390,9 +391,10 @@ def check_my_erase(
         assert noise.std() > .01, "that is one value, not noise"
         assert len(noise.unique()) > 600, "all images get the same noise: draw it for each"
         assert abs(noise.mean() - 5) < .5, f"the noise has the mean {noise.mean():.2f}, the batch {x.mean():.2f}"
-        assert abs(noise.std() - 3) < .4, f"the noise has the standard deviation {noise.std():.2f}, the batch {x.std():.2f}"
+        assert abs(noise.std() - 3) < .4, (
+            f"the noise has the standard deviation {noise.std():.2f}, the batch {x.std():.2f}")
         flat = torch.rand(200, 1, 8, 8).round()
-        out, changed = my_erase(flat, 3), None
+        out = my_erase(flat, 3)
         assert out.min() >= 0 and out.max() <= 1, "the noise leaves the batch's range: clamp it"
         assert ((out > 0) & (out < 1)).any(), "the noise should be normal, not uniform or of two values"
     print("✓ my_erase")

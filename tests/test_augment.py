@@ -186,8 +186,8 @@ def test_erase_number_of_patches():
 
 def test_erase_noise():
     "Mean and deviation of the batch, channel by channel; never outside its range."
-    x = torch.randn(4000, 2, 10, 10, generator=torch.Generator().manual_seed(0)) * torch.tensor([1., 20]).view(1, 2, 1, 1)
-    x += torch.tensor([-3., 50]).view(1, 2, 1, 1)
+    x = torch.randn(4000, 2, 10, 10, generator=torch.Generator().manual_seed(0))
+    x = x * torch.tensor([1., 20]).view(1, 2, 1, 1) + torch.tensor([-3., 50]).view(1, 2, 1, 1)
     torch.manual_seed(0)
     out = RandErase()(x)
     noise = [out[:, i][out[:, i] != x[:, i]] for i in (0, 1)]
@@ -232,6 +232,14 @@ def test_mixup_weights():
     weights = Mixup(1., 2000)((torch.zeros(2000, 1, 1, 1), torch.arange(2000)))[1].diag()
     assert uniform(torch.histc(weights[weights < 1], 10, 0, 1))
 
+@pytest.mark.parametrize("make, kept", [(lambda p: RandomCrop(2, p=p), 1 / 25), (lambda p: Cutout(2, p=p), 0),
+                                        (lambda p: RandErase(p=p), 1 / 5), (RandomFlip, 0)])
+def test_p_is_a_share_of_the_images(make, kept):
+    x = pictures(4000, 1, 8, 8)
+    torch.manual_seed(0)
+    same = (make(.3)(x) == x).all((1, 2, 3)).float().mean()
+    assert abs(same - (.7 + .3 * kept)) < .03
+
 # -- the same as torchvision's, given the same draws
 
 @pytest.mark.parametrize("mode", ["constant", "edge", "reflect"])
@@ -257,7 +265,8 @@ def test_cutout_is_torchvisions_erase(size):
     assert torch.equal(cutout(x, row, column, size, 2.), torch.stack(theirs))
 
 def test_erase_is_torchvisions():
-    x, top, left = pictures(4, 3), torch.tensor([[0, 6, 3, 1], [1, 1, 1, 1]]), torch.tensor([[0, 3, 2, 1], [0, 1, 2, 3]])
+    x, top = pictures(4, 3), torch.tensor([[0, 6, 3, 1], [1, 1, 1, 1]])
+    left = torch.tensor([[0, 3, 2, 1], [0, 1, 2, 3]])
     wanted, noise = torch.tensor([[True, True, False, True], [True, False, False, True]]), torch.randn(2, 4, 3, 3, 4)
     theirs = x.clone()
     for k in range(2):
