@@ -312,7 +312,7 @@ def fit_temperature(
         low, high = (middle, high) if slope(middle) < 0 else (low, middle)
     return float((-low).exp())
 
-# %% ../nbs/13_predict.ipynb #eceae1a4
+# %% ../nbs/13_predict.ipynb #e9b118d0
 def plot_reliability(
     scores: Tensor,              # as in `reliability`
     targets: Tensor,             # class numbers, [n]
@@ -322,7 +322,7 @@ def plot_reliability(
 ):                               # the axes
     "Accuracy against confidence; the area of a mark is the bin's number of pictures."
     ax = plt.subplots(figsize=(3.6, 3.4), dpi=100, layout="constrained")[1] if ax is None else ax
-    confidence, right, n = reliability(scores, targets, bins).unbind(1)
+    confidence, right, n = reliability(scores, targets, bins).numpy().T
     ax.plot([0, 1], [0, 1], color="0.7", linestyle="--")
     ax.plot(confidence[n > 0], right[n > 0], color="0.2", linewidth=1)
     ax.scatter(confidence, right, s=5 + 200 * n / n.sum(), color="0.2", alpha=.6)
@@ -330,7 +330,7 @@ def plot_reliability(
            title=f"{title} error {100 * ece(scores, targets, bins):.1f} points".strip())
     return ax
 
-# %% ../nbs/13_predict.ipynb #a6e9af86
+# %% ../nbs/13_predict.ipynb #f8f14871
 def confusion_matrix(
     scores: Tensor,              # [n, classes]
     targets: Tensor,             # class numbers, [n]
@@ -350,7 +350,7 @@ def plot_confusion(
         raise ValueError(f"matrix has the shape {list(matrix.shape)} and classes {len(classes)} names: one a row")
     ax = plt.subplots(figsize=(6, 5.4), dpi=100, layout="constrained")[1] if ax is None else ax
     mistakes = matrix - matrix.diag().diag()
-    ax.imshow(mistakes, cmap="Greys")
+    ax.imshow(mistakes.numpy(), cmap="Greys")
     for row, line in enumerate(matrix.tolist()):
         for column, n in enumerate(line):
             dark = mistakes[row, column] > mistakes.max() / 2

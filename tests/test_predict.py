@@ -87,6 +87,13 @@ def test_within_a_fit_nothing_is_disturbed():
     assert all(torch.equal(a, b) for a, b in zip(*states))
     assert torch.equal(looking.cbs[1].seen[0], looking.capture_preds()[0])
 
+def test_within_a_batch_mixed_precision_goes_on():
+    class Look(Callback):
+        def after_predict(self, learn): learn.capture_preds()
+    precision = MixedPrecisionCB()
+    make_learner(cbs=[precision, Look()]).fit(1)
+    assert not torch.is_autocast_enabled("cpu")
+
 def test_precision_transforms_and_own_predictions_are_kept(learn):
     double = BatchTransformCB(lambda b: (2 * b[0], b[1]), on_train=False, on_valid=True)
     learn.cbs = [MixedPrecisionCB(), double, BatchTransformCB(lambda b: (b[0] * 0, b[1]))]
@@ -237,6 +244,8 @@ def test_spread():
     z = torch.tensor([[.9, .1], [.5, .5], [.7, .3]]).log()[:, None]
     assert torch.allclose(spread(z), torch.tensor([.9, .5, .7]).std()[None])
     assert spread(z[:1].expand(3, -1, -1)).abs().max() < 1e-6
+    torn = torch.tensor([[.6, .3, .1], [.3, .4, .3], [.3, .4, .3]])
+    assert torch.allclose(spread(torn.log()[:, None]), torn[:, 0].std()[None])
     with pytest.raises(ValueError, match="k ≥ 2"): spread(z[:1])
     with pytest.raises(ValueError, match="n is 0"): dropout_samples(make_learner(Dropout()), n=0)
     with pytest.raises(ValueError, match="no dropout"): dropout_samples(make_learner(Dropout(0.)))
@@ -304,8 +313,10 @@ def test_recalibrated_batchnorm_equals_torch(learn):
 def test_recalibration_leaves_dropout_off_and_the_modes():
     learn = make_learner(nn.Dropout(.5), nn.BatchNorm2d(4))
     learn.model.eval()
+    torch.manual_seed(1)
     recalibrate_batchnorm(learn)
     once = copy.deepcopy(learn.model.state_dict())
+    torch.manual_seed(2)
     recalibrate_batchnorm(learn.model, learn.dls.train)
     assert all(torch.equal(a, b) for a, b in zip(once.values(), learn.model.state_dict().values()))
     assert not any(m.training for m in learn.model.modules())
@@ -331,6 +342,11 @@ def test_temperature_is_found(temperature, seed):
     assert abs(base - 1) < .1 and abs(found / base - temperature) < 1e-4 * temperature
     loss = lambda t: F.cross_entropy(z.double() / t, y)
     assert loss(base) <= min(loss(.99 * base), loss(1.01 * base), loss(1))
+
+def test_bins_are_of_equal_width_and_own_their_upper_edge():
+    p = torch.tensor([[.75, .25], [.5, .5], [.51, .49], [1., 0.]], dtype=torch.float64)
+    assert reliability(p.log(), torch.zeros(4).long(), 4)[:, 2].tolist() == [0, 1, 2, 1]
+    assert reliability(p.log(), torch.ones(4).long(), 2)[1, 1] == 0
 
 def test_temperature_keeps_the_answers():
     z, y = logits()
