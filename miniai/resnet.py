@@ -225,7 +225,7 @@ def check_receptive_field(
         assert value == rule(layers), f"{layers} see {rule(layers)} pixels, yours gives {value}"
     print("✓ receptive_field")
 
-# %% ../nbs/10_resnet.ipynb #c46a191c
+# %% ../nbs/10_resnet.ipynb #469ea2b3
 def check_block_parameters(
     block_parameters,            # your function: in_channels, channels, kernel_size, stride → number
 ):
@@ -240,7 +240,8 @@ def check_block_parameters(
              "a batchnorm learns a weight and a bias a channel": dict(norms=2),
              "running means and variances are measured, not learned": dict(norms=8),
              "the 1×1 convolution of the identity is missing": dict(fit=0)}
-    by_case = {"the 1×1 convolution has a bias, as no batchnorm follows": lambda i, o, k, s: dict(fit=i * o * (i != o)),
+    by_case = {"the 1×1 convolution has a bias, as no batchnorm follows":
+                   lambda i, o, k, s: dict(fit=i * o * (i != o)),
                "the 1×1 convolution is there only where the channels change": lambda i, o, k, s: dict(fit=i * o + o),
                "the 1×1 convolution is there where the channels change, not where the stride is 2":
                    lambda i, o, k, s: dict(fit=(i * o + o) * (s == 2)),
