@@ -423,6 +423,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                 'miniai.predict.fit_temperature': ('predict.html#fit_temperature', 'miniai/predict.py'),
                                 'miniai.predict.hflip': ('predict.html#hflip', 'miniai/predict.py'),
                                 'miniai.predict.make_views': ('predict.html#make_views', 'miniai/predict.py'),
+                                'miniai.predict.mcnemar': ('predict.html#mcnemar', 'miniai/predict.py'),
                                 'miniai.predict.plot_confusion': ('predict.html#plot_confusion', 'miniai/predict.py'),
                                 'miniai.predict.plot_reliability': ('predict.html#plot_reliability', 'miniai/predict.py'),
                                 'miniai.predict.recalibrate_batchnorm': ('predict.html#recalibrate_batchnorm', 'miniai/predict.py'),

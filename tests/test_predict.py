@@ -1,5 +1,6 @@
 "What notebook 13 promises of miniai.predict beyond the cells that show it."
 import copy, math
+from itertools import product
 from types import SimpleNamespace
 
 import pytest
@@ -13,8 +14,8 @@ from torchmetrics.classification import MulticlassCalibrationError
 
 from miniai.learner import BatchTransformCB, Callback, DeviceCB, Learner, MetricsCB, MixedPrecisionCB, accuracy
 from miniai.predict import (Dropout, Dropout2d, EMACB, average, capture_views, confusion_matrix, dropout_samples, ece,
-                            ensemble, fit_temperature, hflip, make_views, plot_confusion, plot_reliability,
-                            recalibrate_batchnorm, reliability, shift, spread, tta)
+                            ensemble, fit_temperature, hflip, make_views, mcnemar, plot_confusion,
+                            plot_reliability, recalibrate_batchnorm, reliability, shift, spread, tta)
 
 few = settings(max_examples=30, deadline=None)
 
@@ -195,6 +196,41 @@ def test_bad_members_and_loaders(learn):
     with pytest.raises(ValueError, match="dl is None"): ensemble([learn.model])
     with pytest.raises(ValueError, match="dl is None"): recalibrate_batchnorm(learn.model)
     with pytest.raises(ValueError, match="views is empty"): tta(learn, views={})
+
+# -- two networks, one set of pictures
+
+def split(b, c, both=3, neither=2):
+    "Answers of two networks: b pictures only the first gets right, c only the second."
+    first = [True] * b + [False] * c + [True] * both + [False] * neither
+    second = [False] * b + [True] * c + [True] * both + [False] * neither
+    order = torch.randperm(len(first), generator=torch.Generator().manual_seed(b))
+    return torch.tensor(first, dtype=torch.bool)[order], torch.tensor(second, dtype=torch.bool)[order]
+
+@few
+@given(st.integers(0, 9), st.integers(0, 9), st.integers(0, 5), st.integers(0, 5))
+def test_mcnemar_counts_coins(b, c, both, neither):
+    heads = [sum(toss) for toss in product((0, 1), repeat=min(b + c, 12))] if b + c <= 12 else []
+    found = mcnemar(*split(b, c, both, neither))
+    assert found[:2] == (b, c) and mcnemar(*split(c, b))[2] == found[2]
+    if heads: assert found[2] == sum(abs(2 * h - b - c) >= abs(b - c) for h in heads) / len(heads)
+
+@pytest.mark.parametrize("b, c", [(0, 0), (1, 0), (7, 2), (30, 30), (120, 80), (300, 1), (4000, 4300)])
+def test_mcnemar_equals_scipy(b, c):
+    stats = pytest.importorskip("scipy.stats")
+    expected = stats.binomtest(b, b + c).pvalue if b + c else 1.
+    assert math.isclose(mcnemar(*split(b, c))[2], expected, rel_tol=1e-9)
+
+def test_mcnemar_is_rarely_wrong_about_equals():
+    rng = torch.Generator().manual_seed(0)
+    found = [mcnemar(*(torch.rand(400, generator=rng) < .9 for _ in range(2)))[2] for _ in range(400)]
+    assert sum(p < .05 for p in found) <= 30          # expected: fewer than 20, since the test is exact
+
+@pytest.mark.parametrize("first, second, says", [
+    (torch.ones(3), torch.ones(3), "first is torch.float32"), (torch.ones(3).bool(), torch.ones(3).long(), "second is"),
+    (torch.ones(3).bool(), torch.ones(4).bool(), r"second is torch.bool \[4\]"),
+    (torch.ones(3, 1).bool(), torch.ones(3, 1).bool(), "first is")])
+def test_bad_answers(first, second, says):
+    with pytest.raises(ValueError, match=says): mcnemar(first, second)
 
 # -- dropout
 
