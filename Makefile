@@ -9,7 +9,7 @@ PY    := $(if $(strip $(VENV)),$(VENV)/bin/python,$(PYTHON))
 # In front of a command: run it from the environment.
 IN     = PATH="$$($(PY) -c "import sysconfig; print(sysconfig.get_path('scripts'))"):$$PATH"
 
-.PHONY: help lab test notebook results stamp export bench lock workbook clean active-python
+.PHONY: help lab test notebook record results stamp export bench lock workbook clean active-python
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | awk -F '\t' '{ printf "make %-9s %s\n", $$1, $$2 }'
@@ -38,6 +38,12 @@ notebook: $(READY) ## run one in full and save its outputs: make notebook NB=10 
 		--ExecutePreprocessor.store_widget_state=False --ExecutePreprocessor.timeout=-1 nbs/$(NB)_*.ipynb
 	@$(IN) nbdev-clean
 
+record: $(READY) ## train an entry of notebook 16 in full: make record EPOCHS=5 SEED=3
+	@case "$(EPOCHS)" in 5|20|50) ;; \
+		*) echo "miniai: no recipe for EPOCHS=$(EPOCHS): give 5, 20 or 50" >&2; exit 1;; esac
+	@echo "== $(EPOCHS) epochs in full, seed $(SEED)"
+	@MINIAI_TIER=full $(PY) -c "from miniai.challenge import record; record($(EPOCHS), seed=$(SEED))"
+
 results: $(READY) ## fill in what README and notebooks quote from results/
 	@echo "== README.md and nbs/ from results/"
 	@$(PY) -c "from miniai.core import update_readme; update_readme()"
@@ -50,10 +56,10 @@ export: $(READY) ## write miniai/ from the notebooks, and clean them
 	@echo "== nbs/ to miniai/"
 	@$(IN) nbdev-export && $(IN) nbdev-clean
 
-bench: $(READY) ## run every script in benchmarks/, one after the other
+bench: $(READY) ## time miniai beside others, about 35 minutes on 2 cores, into benchmarks/README.md (QUICK=1: try it, 3 minutes)
 	@echo "== what benchmarks/ compares with"
 	@$(PY) -m pip install -q -c requirements.lock -e '.[bench]'
-	@for script in benchmarks/*.py; do echo "== $$script"; $(PY) "$$script" || exit 1; done
+	@$(PY) benchmarks/run.py $(if $(QUICK),--quick)
 
 lock: $(READY) ## write requirements.lock anew
 	@echo "== requirements.lock from settings.ini"

@@ -5,13 +5,14 @@ FashionMNIST with ToTensor and Normalize through a DataLoader. Run from the chec
 
 Both pipelines are first shown to give the same images and labels; then they take turns, and medians are compared. It
 ends with status 1 where miniai is not at least `--at-least` times as fast as the DataLoader with worker processes."""
-import argparse, json, os, platform, sys, tempfile, time
+import sys, tempfile, time
+from functools import partial
 from pathlib import Path
 from statistics import median
 
-import PIL
+from common import begin, end, faster, in_turns, parser
+
 import torch
-import torchvision
 from torch.utils.data import DataLoader
 from torchvision.datasets import CIFAR10, FashionMNIST
 from torchvision.transforms import Compose, Normalize, ToTensor
@@ -20,15 +21,15 @@ from miniai.data import FILES, ImageData, cifar10, fashion_mnist, write_idx
 
 
 def options():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--bs", type=int, default=512, help="images a batch (512)")
-    parser.add_argument("--workers", type=int, default=2, help="worker processes of torchvision's loader (2)")
-    parser.add_argument("--repeats", type=int, default=5, help="epochs of each pipeline, after one to warm up (5)")
-    parser.add_argument("--at-least", type=float, help="the ratio that must be reached (60; with --cifar 30)")
-    parser.add_argument("--cifar", action="store_true", help="CIFAR-10 instead, in whatever form it is found")
-    parser.add_argument("--json", type=Path, help="also write the figures to this file")
-    o = parser.parse_args()
+    p = parser(__doc__)
+    p.add_argument("--bs", type=int, default=512, help="images a batch (512)")
+    p.add_argument("--workers", type=int, default=2, help="worker processes of torchvision's loader (2)")
+    p.add_argument("--repeats", type=int, default=5, help="epochs of each pipeline, after one to warm up (5)")
+    p.add_argument("--at-least", type=float, help="the ratio that must be reached (60; with --cifar 30)")
+    p.add_argument("--cifar", action="store_true", help="CIFAR-10 instead, in whatever form it is found")
+    o = p.parse_args()
     if o.at_least is None: o.at_least = 30 if o.cifar else 60   # CIFAR's images hold four times the numbers
+    if o.quick: o.repeats = 1
     return o
 
 
@@ -68,13 +69,8 @@ def one_epoch(loader) -> float:
 
 def main():
     o = options()
+    machine = begin(o, "pillow")
     data = cifar10() if o.cifar else fashion_mnist()
-    cpu = next((l.split(":")[1].strip() for l in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in l),
-               "") if Path("/proc/cpuinfo").exists() else platform.processor()
-    machine = dict(cpu=cpu or platform.machine(), cores=os.cpu_count(), threads=torch.get_num_threads(),
-                   system=platform.system(), python=platform.python_version(), torch=torch.__version__,
-                   torchvision=torchvision.__version__, pillow=PIL.__version__)
-    print(", ".join(f"{k} {v}" for k, v in machine.items()))
     print(f"{data}; batches of {o.bs}, on the CPU")
     with tempfile.TemporaryDirectory() as folder:
         dataset = torchvision_dataset(data, Path(folder))
@@ -84,21 +80,17 @@ def main():
                    "torchvision, 0 workers": DataLoader(dataset, o.bs, True),
                    workers: DataLoader(dataset, o.bs, True, num_workers=o.workers, persistent_workers=o.workers > 0)}
         for loader in loaders.values(): one_epoch(loader)
-        times = {name: [] for name in loaders}
-        for _ in range(o.repeats):
-            for name, loader in loaders.items(): times[name].append(one_epoch(loader))
-    fast = median(times["miniai"])
+        times = in_turns({name: partial(one_epoch, loader) for name, loader in loaders.items()}, o.repeats)
     print(f"\n{'pipeline':24s} {'s an epoch':>10s} {'least':>8s} {'most':>8s} {'µs an image':>12s} "
           f"{'miniai is faster by':>20s}")
+    rows, fast = [], median(times["miniai"])
     for name, t in times.items():
         each = median(t) / len(data.train_y) * 1e6
         print(f"{name:24s} {median(t):10.4f} {min(t):8.4f} {max(t):8.4f} {each:12.2f} {median(t) / fast:19.1f}×")
-    ratio = median(times[workers]) / fast
-    if o.json:
-        figures = dict(machine=machine, data=repr(data), bs=o.bs, seconds=times, ratio=ratio)
-        o.json.write_text(json.dumps(figures, indent=1) + "\n")
-    print(f"\n{ratio:.0f}× against {o.workers} workers; at least {o.at_least:g}× is asked for")
-    return ratio < o.at_least
+        if name != "miniai":
+            rows.append(faster(f"an epoch of {len(data.train_y):,} images {'×'.join(map(str, data.train_x.shape[1:]))}",
+                               fast, name, median(t), o.repeats, at_least=o.at_least if name == workers else None))
+    return end(o, machine, rows, dict(data=repr(data), bs=o.bs, seconds=times))
 
 
 if __name__ == "__main__": sys.exit(main())

@@ -558,17 +558,3 @@ def test_checkers_reject(check, wrong, says):
 def test_checkers_accept(check, right, capsys):
     check(right)
     assert "✓" in capsys.readouterr().out
-
-
-# ---- the benchmark
-
-@pytest.mark.parametrize("at_least, status", [("0", 0), ("1e9", 1)])
-def test_benchmark_runs(tmp_path, monkeypatch, at_least, status):
-    "It compares the content, prints its table and exits by its bound; one epoch of the sample is no timing."
-    script = Path(__file__).parents[1] / "benchmarks/data_pipeline.py"
-    monkeypatch.setenv("MINIAI_TIER", "smoke")
-    run = subprocess.run([sys.executable, script, "--repeats", "1", "--at-least", at_least, "--workers", "1"], text=True,
-                         capture_output=True, cwd=tmp_path, timeout=120)
-    assert run.returncode == status, run.stdout + run.stderr
-    assert "same content: 2,000 images" in run.stdout and "torchvision, 1 workers" in run.stdout
-    assert not list(tmp_path.glob("*.json"))

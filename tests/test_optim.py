@@ -1,8 +1,7 @@
 """What the notebooks 05 and 06 cannot hold: every hyperparameter over its whole legal range against torch.optim, the
 methods that PyTorch does not have against their papers' equations in NumPy, and what surrounds an optimizer."""
-import copy, inspect, io, pickle, subprocess, sys
+import copy, inspect, io, pickle
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -777,15 +776,3 @@ def test_schedule_free_in_a_learner(ends_early):
         assert (w - y).abs().max() > 1e-3
     (_, y, z), (_, x, _) = watch.seen[5], watch.seen[4]
     torch.testing.assert_close(y, x.lerp(z, .1), rtol=1e-12, atol=1e-14)
-
-
-# ---- the benchmark
-
-@pytest.mark.parametrize("at_most, status", [("1e9", 0), ("0", 1)])
-def test_benchmark_runs(tmp_path, at_most, status):
-    "It shows both to end alike, prints its table and exits by its bound; a tiny network is no measurement."
-    script = Path(__file__).parents[1] / "benchmarks/optim_step.py"
-    command = [sys.executable, script, "--quick", "--threads", "1", "--at-most", at_most, "--json", "o.json"]
-    run = subprocess.run(command, text=True, capture_output=True, cwd=tmp_path, timeout=120)
-    assert run.returncode == status, run.stdout + run.stderr
-    assert "tiny_layers on cpu" in run.stdout and "Nesterov" in run.stdout and (tmp_path / "o.json").exists()
