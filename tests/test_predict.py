@@ -134,6 +134,7 @@ def test_shift_moves_and_repeats_the_edge(right, down, dtype):
 
 def test_views():
     x = torch.randn(2, 1, 6, 6)
+    assert all(torch.equal(hflip(x)[..., i], x[..., 5 - i]) for i in range(6))
     assert list(make_views()) == ["as it is", "flipped"] and list(make_views(flips=False)) == ["as it is"]
     views = make_views(2)
     assert len(views) == 10 and next(iter(views)) == "as it is"
