@@ -190,6 +190,13 @@ def test_blind_set(data):
     assert torch.equal(y[:, 0].bincount(), data.valid_y.bincount())
     assert torch.equal(y[:, 3], group_of(data.classes)[y[:, 0]])
 
+def test_blind_pictures_belong_to_their_answers(data):
+    x, y = blind_set(data, 3)
+    still = torch.zeros_like(y[:, 1])
+    upright = view(view(x, still, -y[:, 2] % 4), y[:, 1], still)
+    pairs = lambda pictures, categories: sorted((int(c), p.numpy().tobytes()) for p, c in zip(pictures, categories))
+    assert pairs(upright, y[:, 0]) == pairs(data.valid_x, data.valid_y)
+
 @pytest.fixture
 def entry(tmp_path):
     y = batch(20)[1]
