@@ -140,7 +140,7 @@ def test_other_loaders_pass_and_are_told_when_they_change_images(data, file, cap
 
 def test_what_was_not_checked_is_said(data, file, capsys):
     for learn, says in [(make(data), "fits before the last one"), (make(data, epochs=0), "never fitted"),
-                        (make(data, cbs=[history(*["train_loss"] * 5)]), "")]:
+                        (make(data, cbs=[history(*["train_loss"] * 5, *["valid_loss"] * 9)]), "")]:
         submit(learn, 5, "x", path=file)
         said = capsys.readouterr().out.split("Not checked:")[1].strip().splitlines()
         assert len(said) == 2 + bool(says) and says in said[-1]
@@ -244,10 +244,13 @@ def test_our_rows_come_from_the_ledger(monkeypatch):
     fill(monkeypatch, "record_5ep", [.94, .95, .96], "cpu (x, 2 threads)")
     fill(monkeypatch, "record_5ep", [.90, .90], "NVIDIA X")
     fill(monkeypatch, "record_20ep_tta", [.95], "NVIDIA X")
+    fill(monkeypatch, "record_50ep", [.91], "cpu (x, 2 threads)")
+    fill(monkeypatch, "record_50ep", [.95, .97], "NVIDIA X")
     rows = {(x.epochs, x.tta): x for x in our_entries()}
     five, twenty = rows[5, False], rows[20, True]
     assert (round(five.accuracy, 6), five.n, round(five.sd, 6), five.source) == (.95, 3, .01, "cpu (x, 2 threads)")
     assert (twenty.accuracy, twenty.n, twenty.sd, twenty.source) == (.95, 1, None, "NVIDIA X; 1 of 5 seeds")
+    assert (round(rows[50, False].accuracy, 6), rows[50, False].n) == (.96, 2)
     assert rows[5, True].accuracy is None and all(x.who == "ours" for x in rows.values())
 
 @pytest.mark.parametrize("device, n, says", [
