@@ -122,6 +122,8 @@ def test_flags_of_the_network():
     assert len(norms) == 6 and all(math.isclose(m.momentum, .1) and m.eps == 1e-12 for m in norms)
     assert not torch.equal(plain[3][4].weight, pass_through(copy.deepcopy(plain[3][4])).weight)
     net = speed_net(x, widths)
+    norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
+    assert all(not m.weight.requires_grad and m.bias.requires_grad and math.isclose(m.momentum, .4) for m in norms)
     for block in net[2:5]:
         for conv in (block[0], block[4]): assert torch.equal(conv.weight, pass_through(copy.deepcopy(conv)).weight)
 
@@ -288,13 +290,14 @@ def test_lookahead_is_that_of_a_loop(n, every, decay):
 def test_frozen_parameters_stop_and_come_back():
     weights = Weights()
     learn = norm_learner(6, [weights])
-    bias = learn.model[0].bias
+    bias = learn.model[4].bias
     learn.fit(1, valid=False, cbs=[FreezeCB([bias], 4)])
-    moved = [not torch.equal(a["4.bias"], b["4.bias"]) for a, b in zip(weights.seen, weights.seen[1:])]
-    assert all(moved) and bias.requires_grad
-    assert torch.equal(weights.seen[3]["0.bias"], weights.seen[5]["0.bias"])
+    moves = lambda name: [not torch.equal(a[name], b[name]) for a, b in zip(weights.seen, weights.seen[1:])]
+    assert moves("4.bias") == [True] * 3 + [False] * 2 and all(moves("4.weight")) and bias.requires_grad
     learn.fit(1, valid=False, cbs=[FreezeCB([bias], 0)])
-    assert torch.equal(weights.seen[5]["0.bias"], weights.seen[11]["0.bias"])
+    assert moves("4.bias")[5:] == [False] * 6 and all(moves("4.weight"))
+    learn.fit(1, valid=False)
+    assert all(moves("4.bias")[11:])
 
 # -- the whole run
 
