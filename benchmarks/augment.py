@@ -6,8 +6,9 @@ GPU where there is one. Run from the checkout; kornia is optional (pip install k
 
 All three give every image draws of its own. They take turns, the first of each round changing. Times and ratios are
 those of the quickest rounds, the ones that other programs disturbed least; --json has all of them. It ends with status
-1 where, on the CPU and for the series' grey images, a ratio to torchvision is below `--at-least`, or one to kornia
-below 1; colour is shown besides. What is compared is not one and the same function: miniai puts 0 to 4 patches of noise
+1 where, on the CPU, a ratio to kornia is below 1 or, for the series' grey images, one to torchvision below `--at-least`.
+What torchvision takes is mostly a price an image, whatever its size; miniai's is one a number, and a colour image of
+32×32 has four times as many. What is compared is not one and the same function: miniai puts 0 to 4 patches of noise
 into an image, torchvision and kornia one patch of zeros or none; that is more work for miniai."""
 import argparse, gc, json, os, platform, sys, time
 from pathlib import Path
@@ -78,6 +79,7 @@ def main():
     o = options()
     torch.set_num_threads(o.threads)
     torch.manual_seed(0)
+    torch.empty(30 * 2**18)      # glibc then keeps what is freed, as in any training; else each batch waits for memory
     cpu = next((l.split(":")[1].strip() for l in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in l),
                "") if Path("/proc/cpuinfo").exists() else platform.processor()
     devices = ["cpu"] + ["cuda"] * torch.cuda.is_available()
@@ -100,11 +102,11 @@ def main():
             print(f"{case:36s} {1e3 * min(seconds['miniai']):8.2f}" + "".join(
                 f" {1e3 * min(seconds[name]):10.2f} {ratio[name]:8.1f}×" for name in seconds if name != "miniai"))
             figures.append(dict(case=case, ratio=ratio, seconds=seconds))
-            if device == "cpu" and c == 1:
+            if device == "cpu":
+                asked = dict(kornia=1., **(dict(torchvision=o.at_least) if c == 1 else {}))
                 missed += [f"{case}: {ratio[name]:.1f}× of {name}, {least:g}× is asked for"
-                           for name, least in (("torchvision", o.at_least), ("kornia", 1.))
-                           if ratio.get(name, least) < least]
-    print("\n" + ("\n".join(missed) or f"grey, CPU: at least {o.at_least:g}× of torchvision, 1× of kornia"))
+                           for name, least in asked.items() if ratio.get(name, least) < least]
+    print("\n" + ("\n".join(missed) or f"CPU: grey at least {o.at_least:g}× of torchvision, all at least 1× of kornia"))
     if o.json: o.json.write_text(json.dumps(dict(machine=machine, figures=figures), indent=1) + "\n")
     return bool(missed)
 

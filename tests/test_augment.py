@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from torchvision.transforms import v2
 
 from miniai.augment import (Cutout, Mixup, RandCopy, RandErase, RandomCrop, RandomFlip, augment, copy_patches, crop,
-                            cutout, erase, flip, windows)
+                            cutout, erase, flip)
 from miniai.data import DataLoaders
 from miniai.learner import BatchTransformCB, Callback, DeviceCB, Learner, plain_cnn
 
@@ -71,9 +71,14 @@ def test_off_is_the_identity(name, last):
     assert torch.equal(OFF[name](x), x)
 
 @each
-def test_views_that_are_not_dense(name):
-    x = pictures(6, 3, 12, 12)[::2, :, 1:10, ::2]
+@pytest.mark.parametrize("view", [lambda x: x[::2, :, 1:10, ::2], lambda x: x.mT, lambda x: x.flip(2).mT[::2, :, :1],
+                                  lambda x: x[:1, :, :, 3:].expand(4, -1, -1, -1), lambda x: x.transpose(0, 1)])
+def test_other_strides(name, view):
+    x = view(pictures(6, 3, 12, 12))
+    before = x.clone()
+    if name in ("crop", "cutout") and x.shape[2] < 3: return
     torch.manual_seed(0); out = TRANSFORMS[name](x)
+    assert torch.equal(x, before)
     torch.manual_seed(0); assert torch.equal(out, TRANSFORMS[name](x.contiguous()))
 
 @each
@@ -104,6 +109,14 @@ def test_gradients(name):
         torch.manual_seed(3)
         return TRANSFORMS[name](x)
     if name == "erase": return test_gradient_of_erasing(x)
+    assert torch.autograd.gradcheck(f, x)
+
+def test_gradient_of_some_cutouts():
+    "Squares that end at the edge, in a part of the images."
+    x = pictures(8, 1, 5, 5, torch.float64).requires_grad_()
+    def f(x):
+        torch.manual_seed(3)
+        return Cutout(4, p=.5)(x)
     assert torch.autograd.gradcheck(f, x)
 
 def test_gradient_of_copies():
@@ -242,30 +255,40 @@ def test_p_is_a_share_of_the_images(make, kept):
 
 # -- the same as torchvision's, given the same draws
 
+formats = pytest.mark.parametrize("last", [False, True])
+
+@formats
+@pytest.mark.parametrize("c", [1, 3])
 @pytest.mark.parametrize("mode", ["constant", "edge", "reflect"])
-def test_crop_is_torchvisions(mode):
-    x, top, left = pictures(9, 3, 10, 8), torch.arange(9) % 7, torch.arange(9) * 2 % 7
+def test_crop_is_torchvisions(mode, c, last):
+    x, top, left = pictures(9, c, 10, 8, last=last), torch.arange(9) % 7, torch.arange(9) * 2 % 7
     padded = v2.functional.pad(x, 3, fill=.5 if mode == "constant" else 0, padding_mode=mode)
     theirs = [v2.functional.crop(p, int(i), int(j), 10, 8) for p, i, j in zip(padded, top, left)]
     assert torch.equal(crop(x, top, left, 3, .5, mode), torch.stack(theirs))
 
-def test_flip_is_torchvisions():
-    x, which = pictures(5, 3), torch.tensor([True, False, True, True, False])
+@formats
+def test_flip_is_torchvisions(last):
+    x, which = pictures(5, 3, last=last), torch.tensor([True, False, True, True, False])
     theirs = [v2.functional.horizontal_flip(im) if w else im for im, w in zip(x, which)]
     assert torch.equal(flip(x, which), torch.stack(theirs))
 
-@pytest.mark.parametrize("size", [3, 4])
-def test_cutout_is_torchvisions_erase(size):
-    x, row, column = pictures(5, 3), torch.tensor([0, 8, 4, 5, 1]), torch.tensor([0, 6, 3, 6, 1])
+@formats
+@pytest.mark.parametrize("size", [1, 3, 4])
+def test_cutout_is_torchvisions_erase(size, last):
+    x, row, column = pictures(5, 3, last=last), torch.tensor([0, 8, 4, 5, 1]), torch.tensor([0, 6, 3, 6, 1])
     theirs = []
     for im, i, j in zip(x, row.tolist(), column.tolist()):
         i0, j0 = i - size // 2, j - size // 2
         box = max(i0, 0), max(j0, 0), min(i0 + size, 9) - max(i0, 0), min(j0 + size, 7) - max(j0, 0)
         theirs.append(v2.functional.erase(im, *box, torch.tensor(2.)))
     assert torch.equal(cutout(x, row, column, size, 2.), torch.stack(theirs))
+    which = torch.tensor([True, False, True, False, False])
+    some = torch.where(which.view(-1, 1, 1, 1), torch.stack(theirs), x)
+    assert torch.equal(cutout(x, row, column, size, 2., which), some)
 
-def test_erase_is_torchvisions():
-    x, top = pictures(4, 3), torch.tensor([[0, 6, 3, 1], [1, 1, 1, 1]])
+@formats
+def test_erase_is_torchvisions(last):
+    x, top = pictures(4, 3, last=last), torch.tensor([[0, 6, 3, 1], [1, 1, 1, 1]])
     left = torch.tensor([[0, 3, 2, 1], [0, 1, 2, 3]])
     wanted, noise = torch.tensor([[True, True, False, True], [True, False, False, True]]), torch.randn(2, 4, 3, 3, 4)
     theirs = x.clone()
@@ -275,16 +298,17 @@ def test_erase_is_torchvisions():
                 theirs[i] = v2.functional.erase(theirs[i], int(top[k, i]), int(left[k, i]), 3, 4, noise[k, i])
     assert torch.equal(erase(x, top, left, wanted, noise), theirs)
 
-def test_copy_by_hand():
-    x = pictures(2, 3)
+@formats
+def test_copy_by_hand(last):
+    x = pictures(2, 3, last=last)
     out = copy_patches(x, torch.tensor([[[0, 5], [0, 2]]]), torch.tensor([[[4, 1], [3, 0]]]), 3, 4)
     assert torch.equal(out[0, :, :3, :4], x[0, :, 4:7, 3:]) and torch.equal(out[1, :, 5:8, 2:6], x[1, :, 1:4, :4])
     assert (out != x).sum() == 2 * 3 * 12
 
-def test_windows_are_a_view():
-    x = pictures()
-    assert windows(x, 3, 4).shape == (6, 1, 7, 4, 3, 4) and windows(x, 3, 4).data_ptr() == x.data_ptr()
-    assert torch.equal(windows(x, 3, 4)[2, :, 5, 1], x[2, :, 5:8, 1:5])
+def test_copies_follow_one_another():
+    "The second patch comes from where the first one went."
+    x, to, source = pictures(1), torch.tensor([[[0], [0]], [[4], [4]]]), torch.tensor([[[2], [2]], [[0], [0]]])
+    assert torch.equal(copy_patches(x, to, source, 2, 2)[0, 0, 4:6, 4:6], x[0, 0, 2:4, 2:4])
 
 # -- refused
 
@@ -371,3 +395,12 @@ def test_explorer_redraws_and_shows_its_code():
     for control in controls.values():
         if isinstance(control, widgets.IntSlider): control.value = control.max
     assert augmentation_code(0, 0) == "augment()"
+    assert augmentation_code(2, 0, fill=-.81) == "augment(RandomCrop(2, fill=-0.81))"
+
+@pytest.mark.parametrize("c", [1, 3])
+def test_explorer_draws_the_images_in_rows(c):
+    from miniai.augment import draw_augmented
+    x = torch.arange(16.).view(16, 1, 1, 1).expand(-1, c, 5, 6) / 16
+    ax, = draw_augmented("augment()", x).axes
+    pixels = np.asarray(ax.images[0].get_array()).reshape(4 * 7, 4 * 8, -1)
+    assert np.allclose(pixels[3::7, 3::8, 0].ravel(), np.arange(16) / 16) and (pixels[::7] == 1).all()
