@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from torchvision.transforms import v2
 
 from miniai.augment import (Cutout, Mixup, RandCopy, RandErase, RandomCrop, RandomFlip, augment, copy_patches, crop,
-                            cutout, erase, flip)
+                            cutout, erase, flip, windows)
 from miniai.data import DataLoaders
 from miniai.learner import BatchTransformCB, Callback, DeviceCB, Learner, plain_cnn
 
@@ -309,6 +309,11 @@ def test_copies_follow_one_another():
     "The second patch comes from where the first one went."
     x, to, source = pictures(1), torch.tensor([[[0], [0]], [[4], [4]]]), torch.tensor([[[2], [2]], [[0], [0]]])
     assert torch.equal(copy_patches(x, to, source, 2, 2)[0, 0, 4:6, 4:6], x[0, 0, 2:4, 2:4])
+
+def test_windows_are_a_view():
+    x = pictures()
+    assert windows(x, 3, 4).shape == (6, 1, 7, 4, 3, 4) and windows(x, 3, 4).data_ptr() == x.data_ptr()
+    assert torch.equal(windows(x, 3, 4)[2, :, 5, 1], x[2, :, 5:8, 1:5])
 
 # -- refused
 
