@@ -3,12 +3,13 @@
 # %% auto #0
 __all__ = ['PADDINGS', 'soft_accuracy', 'augment', 'windows', 'crop', 'RandomCrop', 'flip', 'RandomFlip', 'cutout', 'Cutout',
            'erase', 'RandErase', 'copy_patches', 'RandCopy', 'Mixup', 'augmentation_code', 'draw_augmented',
-           'augmentation_explorer', 'check_my_erase', 'check_my_copy', 'check_smooth_labels']
+           'augmentation_explorer', 'check_my_erase', 'check_my_copy', 'check_my_cutmix']
 
-# %% ../nbs/12_augment.ipynb #a88d775c
+# %% ../nbs/12_augment.ipynb #a3947f60
+import math
 from collections.abc import Callable
 from io import BytesIO
-from numbers import Integral, Real
+from numbers import Real
 
 import ipywidgets as widgets
 import torch
@@ -17,7 +18,7 @@ from fastcore.basics import patch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from .data import show_image, show_images
+from .data import _check_whole, show_image, show_images
 from .learner import BatchTransformCB, DeviceCB, Learner
 
 # %% ../nbs/12_augment.ipynb #34ce9b4e
@@ -28,7 +29,7 @@ def soft_accuracy(
     "Accuracy, where targets may be blends: the class with the greatest share counts."
     return (preds.argmax(1) == (targets if targets.ndim == 1 else targets.argmax(1))).float().mean()
 
-# %% ../nbs/12_augment.ipynb #1b668bc7
+# %% ../nbs/12_augment.ipynb #8848d71d
 def _check_images(x):
     "Raise ValueError unless x is a batch of float images."
     if not isinstance(x, Tensor) or x.ndim != 4:
@@ -38,15 +39,11 @@ def _check_images(x):
         raise ValueError(f"x is {x.dtype}: it must be floating point; convert and normalise the images first")
 
 def _check_number(name, value, low, high=None):
-    "Raise ValueError, naming the argument, unless value is a number between low and high."
-    if isinstance(value, bool) or not isinstance(value, Real) or not low <= value <= (value if high is None else high):
+    "Raise ValueError, naming the argument, unless value is a finite number between low and high."
+    number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    if not number or value < low or high is not None and value > high:
         raise ValueError(f"{name} is {value!r}: it must be a number " +
                          (f"≥ {low}" if high is None else f"from {low} to {high}"))
-
-def _check_count(name, value, low):
-    "Raise ValueError, naming the argument, unless value is a whole number ≥ low."
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < low:
-        raise ValueError(f"{name} is {value!r}: it must be a whole number ≥ {low}")
 
 # %% ../nbs/12_augment.ipynb #d31098a1
 def augment(
@@ -59,7 +56,7 @@ def augment(
         return x, *targets
     return transform
 
-# %% ../nbs/12_augment.ipynb #383bef44
+# %% ../nbs/12_augment.ipynb #f925e6f1
 def _class_title(y, classes):
     "The class of a target, or the two greatest shares where it is a blend."
     name = lambda i: classes[i] if classes else str(i)
@@ -75,7 +72,8 @@ def show_image_batch(self: Learner,
     **kwargs,                    # for `show_images`
 ):
     """Draw the next batch as the model will get it: on its device, transformed. Returns the figure. Nothing is trained,
-    and the random generators stay where they were. Raises ValueError for another phase."""
+    and the random generators stay where they were. Callbacks other than `DeviceCB` and `BatchTransformCB` are left out.
+    Raises ValueError for another phase."""
     if phase not in ("train", "valid"): raise ValueError(f"phase is {phase!r}: it must be 'train' or 'valid'")
     makers = [cb for cb in [*self.cbs, *cbs] if isinstance(cb, (DeviceCB, BatchTransformCB))]
     with torch.random.fork_rng():
@@ -117,7 +115,7 @@ def crop(
     padded = F.pad(x, [padding] * 4, PADDINGS[padding_mode], fill if padding_mode == "constant" else None)
     return _stored_like(windows(padded, *x.shape[2:])[_one_each(len(x), top, left)], x)
 
-# %% ../nbs/12_augment.ipynb #83344f45
+# %% ../nbs/12_augment.ipynb #6e80907c
 class RandomCrop:
     "Shifts each image by up to `padding` pixels, its own shift each, Krizhevsky et al. (2012)."
     def __init__(self,
@@ -127,7 +125,7 @@ class RandomCrop:
         p: float = 1.,           # share of the images that are shifted
     ):
         "Raises ValueError naming the argument that is wrong."
-        _check_count("padding", padding, 0)
+        _check_whole("padding", padding, 0)
         _check_number("p", p, 0, 1)
         if padding_mode not in PADDINGS:
             raise ValueError(f"padding_mode is {padding_mode!r}: it must be one of {', '.join(PADDINGS)}")
@@ -179,7 +177,7 @@ def _read(pixels, at):
     "Those pixels. Autograd remembers what a gather read, so where it looks on, the reading is done from a copy."
     return (pixels.clone() if pixels.requires_grad else pixels).gather(2, at)
 
-# %% ../nbs/12_augment.ipynb #bcd383f2
+# %% ../nbs/12_augment.ipynb #2249abe3
 def cutout(
     x: Tensor,                   # float [n, c, h, w]
     row: Tensor,                 # int64 [n], 0 … h − 1: the centre
@@ -201,7 +199,7 @@ class Cutout:
         p: float = 1.,           # share of the images
     ):
         "Raises ValueError naming the argument that is wrong."
-        _check_count("size", size, 1)
+        _check_whole("size", size, 1)
         _check_number("p", p, 0, 1)
         self.size, self.fill, self.p = size, fill, p
     def __call__(self, x: Tensor) -> Tensor:
@@ -211,7 +209,7 @@ class Cutout:
         which = torch.rand(n, device=x.device) < self.p if self.p < 1 else None
         return cutout(x, draw(h), draw(w), self.size, self.fill, which)
 
-# %% ../nbs/12_augment.ipynb #af56891f
+# %% ../nbs/12_augment.ipynb #f482ab3d
 class _Patches:
     "What random erasing and random copy share: up to `max_num` patches, each a share `pct` of the height and width."
     def __init__(self,
@@ -222,7 +220,7 @@ class _Patches:
         "Raises ValueError naming the argument that is wrong."
         _check_number("pct", pct, 0, 1)
         if pct == 0: raise ValueError("pct is 0: it must be above 0; p=0 or max_num=0 leave the images alone")
-        _check_count("max_num", max_num, 0)
+        _check_whole("max_num", max_num, 0)
         _check_number("p", p, 0, 1)
         self.pct, self.max_num, self.p = pct, max_num, p
     def sizes(self, x): return [max(1, int(self.pct * n)) for n in x.shape[2:]]
@@ -236,7 +234,7 @@ class _Patches:
         if self.p < 1: number = number * (torch.rand(len(x), device=x.device) < self.p)
         return torch.arange(self.max_num, device=x.device)[:, None] < number
 
-# %% ../nbs/12_augment.ipynb #31c1fdc3
+# %% ../nbs/12_augment.ipynb #be274bd7
 def erase(
     x: Tensor,                   # float [n, c, h, w]
     top: Tensor,                 # int64 [k, n], first row of each image's k patches
@@ -252,23 +250,20 @@ def erase(
     return _stored_like(out, x)
 
 class RandErase(_Patches):
-    """Puts up to `max_num` patches of Gaussian noise into each image, Zhong et al. (2020). The noise has the mean and
-    standard deviation of the batch, channel by channel, and stays between its least and greatest value."""
+    """Puts up to `max_num` patches of Gaussian noise into each image, Zhong et al. (2020). The noise is drawn with the
+    mean and standard deviation of the batch, channel by channel, and clamped to its least and greatest value."""
     def __call__(self, x: Tensor) -> Tensor:
         _check_images(x)
-        (n, c, _, _), wide = x.shape, torch.promote_types(x.dtype, torch.float32)
         with torch.no_grad():
+            of_batch = dict(dim=(0, 2, 3), keepdim=True)
             rows = x.contiguous()                              # reductions over channels_last are slow
-            mean = rows.mean((0, 2, 3), dtype=wide)
-            squares = torch.linalg.vector_norm(rows, dim=(2, 3), dtype=wide).square().sum(0)
-            std = (squares * c / rows.numel() - mean.square()).clamp(min=0).sqrt()
-            low, high = (f(f(rows, (2, 3)), 0) for f in (torch.amin, torch.amax))
-            mean, std, low, high = (t.to(x.dtype).view(-1, 1, 1, 1, 1) for t in (mean, std, low, high))
-            noise = torch.randn(c, self.max_num, n, *self.sizes(x), device=x.device, dtype=x.dtype)
-            noise = noise.mul_(std).add_(mean).clamp_(low, high).movedim(0, 2)
+            mean = rows.mean(**of_batch)
+            std = (rows - mean).square().mean(**of_batch).sqrt()
+            noise = torch.randn(self.max_num, *x.shape[:2], *self.sizes(x), device=x.device, dtype=x.dtype)
+            noise = (noise * std + mean).clamp(rows.amin(**of_batch), rows.amax(**of_batch))
         return erase(x, *self.places(x), self.wanted(x), noise)
 
-# %% ../nbs/12_augment.ipynb #50f6ccdf
+# %% ../nbs/12_augment.ipynb #ef742b23
 def copy_patches(
     x: Tensor,                   # float [n, c, h, w]
     to: Tensor,                  # int64 [k, 2, n], first row and first column of where each patch goes
@@ -288,9 +283,10 @@ class RandCopy(_Patches):
     def __call__(self, x: Tensor) -> Tensor:
         _check_images(x)
         to, source = torch.stack(self.places(x), 1), torch.stack(self.places(x), 1)
-        return copy_patches(x, to, source.where(self.wanted(x)[:, None], to), *self.sizes(x))
+        source = source.where(self.wanted(x)[:, None], to)     # a patch that is not wanted is copied onto itself
+        return copy_patches(x, to, source, *self.sizes(x))
 
-# %% ../nbs/12_augment.ipynb #455a462c
+# %% ../nbs/12_augment.ipynb #d049f5b9
 class Mixup:
     """Blends each image with another of the batch, and their targets with the same weights, Zhang et al. (2018). Takes
     and gives (x, y); the new y [n, n_classes] holds shares that add up to 1, for `F.cross_entropy`."""
@@ -300,7 +296,7 @@ class Mixup:
     ):
         "Raises ValueError naming the argument that is wrong."
         _check_number("alpha", alpha, 0)
-        _check_count("n_classes", n_classes, 1)
+        _check_whole("n_classes", n_classes, 1)
         self.alpha, self.n_classes = alpha, n_classes
     def __call__(self,
         batch: tuple,            # x float [n, c, h, w], y int64 [n]
@@ -371,7 +367,7 @@ def augmentation_explorer(
     redraw()
     return widgets.VBox([widgets.HBox([widgets.VBox(list(controls.values())), image]), code])
 
-# %% ../nbs/12_augment.ipynb #6524c953
+# %% ../nbs/12_augment.ipynb #c1fe020a
 def _changed(f, x, size, name):
     "The transformed batch, and which pixels are new: bool [n, h, w]."
     before = x.clone()
@@ -380,7 +376,9 @@ def _changed(f, x, size, name):
     assert isinstance(out, Tensor) and out.shape == x.shape and out.dtype == x.dtype, (
         f"{name} must return a tensor of the shape and dtype of x")
     assert not torch.equal(out, x), f"{name} changed nothing"
-    return out, (out != x).any(1)
+    changed = out != x
+    assert torch.equal(changed.any(1), changed.all(1)), f"{name} left a channel as it was: a patch has all of them"
+    return out, changed.any(1)
 
 def _first(changed): return changed.any(2).int().argmax(1), changed.any(1).int().argmax(1)
 
@@ -390,35 +388,38 @@ def check_my_erase(
     "Checker of exercise 1: rejects changed callers, one patch for all, places left out, wrong sizes and other noise."
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        x = torch.randn(600, 2, 8, 8) * 3 + 5
+        x = torch.randn(600, 2, 8, 8) * 3 + torch.linspace(0, 10, 600).view(-1, 1, 1, 1)
         out, changed = _changed(my_erase, x, 3, "my_erase")
         assert len(changed.flatten(1).unique(dim=0)) > 1, "one patch for the whole batch: draw a place for each image"
-        assert (changed.sum((1, 2)) == 9).all(), "an image has not 9 new pixels: the square has size × size, all inside"
+        assert (changed.sum((1, 2)) == 9).all(), "an image has not 9 new pixels: the square has size², all inside"
         rows, columns = _first(changed)
         for places, what in ((rows, "row"), (columns, "column")):
             assert places.max() - places.min() > 0, f"the first {what} is always the same"
             assert places.min() == 0, f"no patch begins in the first {what}: every place inside is as likely"
             assert places.max() == 5, f"no patch ends in the last {what}: there are 8 − 3 + 1 places, from 0 to 5"
+        assert len((rows * 6 + columns).unique()) == 36, "row and column hang together: draw both"
         noise = out.movedim(1, -1)[changed]
-        assert noise.std() > .01, "that is one value, not noise"
-        assert len(noise.unique()) > 600, "all images get the same noise: draw it for each"
-        assert abs(noise.mean() - 5) < .5, f"the noise has the mean {noise.mean():.2f}, the batch {x.mean():.2f}"
-        assert abs(noise.std() - 3) < .4, (
+        assert noise.view(600, -1).std(1).min() > .01, "that is one value, not noise"
+        assert len(noise.unique()) > 10_000, "all images get the same noise: draw it for each"
+        assert abs(noise.mean() - x.mean()) < .3, f"the noise has the mean {noise.mean():.2f}, the batch {x.mean():.2f}"
+        assert noise.view(600, -1).mean(1).std() < 2, "the noise follows each image: take mean and spread of the batch"
+        assert abs(noise.std() - x.std()) < .3, (
             f"the noise has the standard deviation {noise.std():.2f}, the batch {x.std():.2f}")
+        assert ((noise - noise.mean()).abs() > 1.8 * noise.std()).float().mean() > .04, "draw normal noise, not uniform"
         flat = torch.rand(200, 1, 8, 8).round()
         out = my_erase(flat, 3)
         assert out.min() >= 0 and out.max() <= 1, "the noise leaves the batch's range: clamp it"
-        assert ((out > 0) & (out < 1)).any(), "the noise should be normal, not uniform or of two values"
+        assert ((out > 0) & (out < 1)).any(), "the noise should be normal, not of two values"
     print("✓ my_erase")
 
-# %% ../nbs/12_augment.ipynb #2279e33d
+# %% ../nbs/12_augment.ipynb #c080f3fc
 def check_my_copy(
     my_copy,                     # your function: batch, size → batch
 ):
     "Checker of exercise 2: rejects changed callers, one draw for all, patches of other images, and swapped ones."
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        x = torch.arange(600 * 64.).view(600, 1, 8, 8)
+        x = torch.arange(600 * 64.).view(600, 1, 8, 8).repeat(1, 2, 1, 1)
         out, changed = _changed(my_copy, x, 2, "my_copy")
         image = (out // 64).flatten(1)
         assert (image == image[:, :1]).all() and torch.equal(image[:, 0], torch.arange(600.)), (
@@ -431,27 +432,53 @@ def check_my_copy(
         shift = (out - x)[some, 0, i, j]
         delta = torch.where(changed[some], (out - x)[some, 0] - shift[:, None, None], 0.)
         assert (delta == 0).all(), "the pixels of a patch changed their order"
+        assert (changed[some].sum((1, 2)) == 4).all(), "fewer than size × size pixels of an image changed"
         assert len(changed[some].flatten(1).unique(dim=0)) > 1, "all images get the patch at one place: draw for each"
         assert len(shift.unique()) > 1, "all images copy by the same distance: draw both places for each"
         assert {i.min().item(), j.min().item()} == {0}, "no patch begins in the first row or column"
         assert {i.max().item(), j.max().item()} == {6}, "no patch ends in the last row or column: places go from 0 to 6"
+        assert len((i * 7 + j).unique()) >= 45, "row and column of the new place hang together: draw both"
         source = (out[some, 0, i, j] % 64).long()
         assert len(source.unique()) >= 40, "the patches come from a few places only: every place is as likely"
     print("✓ my_copy")
 
-# %% ../nbs/12_augment.ipynb #8a245375
-def check_smooth_labels(
-    smooth_labels,               # your function: y, n_classes, smoothing → [n, n_classes]
+# %% ../nbs/12_augment.ipynb #93610c6c
+def _cutmix(x, source, other, top, left, size, at=None):
+    "A square of `source` in each image; `at` says where it is read, None at its own place."
+    out = x.clone()
+    for k, (i, j) in enumerate(zip(top.tolist(), left.tolist())):
+        m, n = at or (i, j)
+        out[k, :, i:i + size, j:j + size] = (out if source is None else source)[other[k], :, m:m + size, n:n + size]
+    return out
+
+def check_my_cutmix(
+    my_cutmix,                   # your function: x, y, other, top, left, size, n_classes → x, targets
 ):
-    "Checker of exercise 3: rejects shares that don't add up to 1, and smoothing over the other classes alone."
-    y = torch.tensor([0, 2, 1, 4])
-    got, hot = smooth_labels(y, 5, .2), F.one_hot(y, 5).float()
-    assert isinstance(got, Tensor) and got.shape == (4, 5), "smooth_labels must return a tensor [n, n_classes]"
-    assert got.is_floating_point(), f"the targets are {got.dtype}: shares are floating point"
-    assert not torch.allclose(got, hot), "nothing is smoothed"
-    assert torch.allclose(got.sum(1), torch.ones(4)), f"the shares of an image add up to {got[0].sum():.2f}, not 1"
-    assert not torch.allclose(got, hot * .8 + (1 - hot) * .05), (
-        "you spread ε over the other classes only: PyTorch spreads it over all, the right one too")
-    assert torch.allclose(got, hot * .8 + .04), "the right class should get 1 − ε + ε/K, the others ε/K"
-    assert torch.allclose(smooth_labels(y, 5, 0.), hot), "with ε = 0 the targets are 1 and 0"
-    print("✓ smooth_labels")
+    "Checker of exercise 3: rejects changed callers, squares from elsewhere, and shares of a side or the wrong image."
+    x, size = torch.randn(6, 2, 8, 9, generator=torch.Generator().manual_seed(0)), 4
+    y, other = torch.tensor([0, 2, 1, 4, 3, 2]), torch.tensor([5, 0, 1, 2, 3, 4])
+    top, left, before = torch.tensor([0, 1, 2, 3, 4, 2]), torch.tensor([0, 1, 3, 2, 5, 4]), x.clone()
+    got = my_cutmix(x, y, other, top, left, size, 7)
+    assert torch.equal(x, before), "my_cutmix changed the caller's tensor: work on x.clone()"
+    assert isinstance(got, tuple) and len(got) == 2, "give two things: the images and their targets"
+    images, targets = got
+    assert images.shape == x.shape, f"the images are {list(images.shape)}: they keep their shape, {list(x.shape)}"
+    assert targets.shape == (6, 7), f"the targets are {list(targets.shape)}: they are shares [n, n_classes], [6, 7]"
+    wrong = {"nothing was put in": x, "top is the row, left the column": _cutmix(x, x, other, left, top, size),
+             "the square is read from an image that has one already: take the caller's":
+                 _cutmix(x, None, other, top, left, size),
+             "the square comes from another place of the other image": _cutmix(x, x, other, top, left, size, at=(0, 0)),
+             "that is the other image with a square of this one": _cutmix(x[other], x, torch.arange(6), top, left, size)}
+    for why, value in wrong.items(): assert not torch.equal(images, value), why
+    assert torch.equal(images, _cutmix(x, x, other, top, left, size)), "the images are others"
+    own, others, area = F.one_hot(y, 7).float(), F.one_hot(y[other], 7).float(), 16 / 72
+    targets, blend = targets.float(), lambda share: torch.lerp(own, others, share)
+    wrong = {"the targets are still those of one image": own, "the shares are exchanged": blend(1 - area),
+             "that is the share of the height: take the area": blend(4 / 8),
+             "that is the share of the width: take the area": blend(4 / 9),
+             "both images get half: take the area": blend(.5)}
+    for why, value in wrong.items(): assert not torch.allclose(targets, value), why
+    total = targets.sum(1)
+    assert torch.allclose(total, torch.ones(6)), f"the shares of an image add up to {total[0]:.2f}, not 1"
+    assert torch.allclose(targets, blend(area)), "the other image's class should get size · size / (h · w)"
+    print("✓ my_cutmix")

@@ -6,7 +6,7 @@ __all__ = ['RECIPE_94', 'RECIPE_AIRBENCH', 'patch_stats', 'whitening_conv', 'pas
            'speed_optimizer', 'speed_schedule', 'FreezeCB', 'speedrun', 'multi_view', 'check_whitening',
            'check_pass_through', 'check_mirrored', 'check_groups']
 
-# %% ../nbs/15_speed.ipynb #f23e5b83
+# %% ../nbs/15_speed.ipynb #860fdc45
 import copy, math, time
 from collections import ChainMap
 from collections.abc import Callable
@@ -17,22 +17,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .augment import RandomCrop, RandomFlip, _check_count, _check_images, _check_number, augment, flip
+from .augment import RandomCrop, RandomFlip, _check_images, _check_number, augment, flip
 from .core import default_device, set_seed
-from .data import Batches, DataLoaders, ImageData
+from .data import Batches, DataLoaders, ImageData, _check_whole
 from .learner import BatchTransformCB, Callback, CancelFitException, DeviceCB, Learner, MixedPrecisionCB
 from .optim import SGD, Muon, TensorList
 from .predict import make_views, tta
 from .sched import BatchSchedCB, LambdaLR, combine, linear
 
-# %% ../nbs/15_speed.ipynb #328bec09
+# %% ../nbs/15_speed.ipynb #fe89fbc5
 def patch_stats(
     images: Tensor,              # float [n, c, h, w]
     kernel_size: int,            # pixels of a patch, each way
 ) -> tuple[Tensor, Tensor]:      # mean [d] and covariance [d, d] of all patches, d = c·kernel_size²
     "Over every place of every image. Raises ValueError for fewer patches than they have numbers."
     _check_images(images)
-    _check_count("kernel_size", kernel_size, 1)
+    _check_whole("kernel_size", kernel_size, 1)
     if kernel_size > min(images.shape[2:]):
         raise ValueError(f"kernel_size is {kernel_size}: the images have {images.shape[2]}×{images.shape[3]} pixels")
     patches = images.unfold(2, kernel_size, 1).unfold(3, kernel_size, 1)
@@ -104,7 +104,7 @@ class Scale(nn.Module):
     def forward(self, x: Tensor) -> Tensor: return x * self.factor
     def extra_repr(self): return f"{self.factor:.4g}"
 
-# %% ../nbs/15_speed.ipynb #49249b46
+# %% ../nbs/15_speed.ipynb #48386f5c
 def speed_net(
     images: Tensor,              # float [n, c, h, w], 1 or 3 channels, on the scale of the batches: for the first layer
     widths: tuple = (64, 256, 256),  # channels of each block
@@ -119,7 +119,7 @@ def speed_net(
     "The network of airbench94, Jordan (2024), without its crate. Raises ValueError naming the argument that is wrong."
     _check_images(images)
     if not len(widths): raise ValueError("widths is empty: it must name the channels of one block or more")
-    for width in widths: _check_count("widths", width, 1)
+    for width in widths: _check_whole("widths", width, 1)
     _check_number("norm_momentum", norm_momentum, 0, 1)
     channels = images.shape[1]
     kernel_size = (3 if channels == 1 else 2) if kernel_size is None else kernel_size
@@ -208,7 +208,7 @@ class AlternatingBatches(Batches):
         x, y = super().batch(idx)
         return flip(x, self.mirrored[idx]), y
 
-# %% ../nbs/15_speed.ipynb #005d474f
+# %% ../nbs/15_speed.ipynb #4074fcb0
 class LookaheadCB(Callback):
     """Slow weights that take a step towards the fast ones every few steps, and then become them, Zhang et al. (2019).
     The step shortens as training goes on, as in Jordan (2024). At the last step they meet once more."""
@@ -218,7 +218,7 @@ class LookaheadCB(Callback):
         every: int = 5,          # fast steps between two slow ones
         decay: float = .95,      # a step: at the end the slow weights keep decay**every of themselves
     ):
-        for name, value in dict(total_steps=total_steps, every=every).items(): _check_count(name, value, 1)
+        for name, value in dict(total_steps=total_steps, every=every).items(): _check_whole(name, value, 1)
         _check_number("decay", decay, 0, 1)
         self.total_steps, self.every, self.decay = total_steps, every, decay
     def _weights(self, learn): return TensorList(t for t in learn.model.state_dict().values() if t.is_floating_point())
@@ -230,7 +230,7 @@ class LookaheadCB(Callback):
         fast, keep = self._weights(learn), self.decay**self.every * (self.step / self.total_steps)**3
         fast.copy_(self.slow.lerp_(fast, 1 - keep))
 
-# %% ../nbs/15_speed.ipynb #5426eeac
+# %% ../nbs/15_speed.ipynb #35dde856
 @dataclass(frozen=True)
 class Recipe:
     "All that a speedrun may choose. `dataclasses.replace(recipe, whitening=False)` leaves an idea out."
@@ -262,8 +262,8 @@ class Recipe:
         "Raises ValueError naming the argument that is wrong."
         _check_number("epochs", self.epochs, 0)
         if self.epochs == 0: raise ValueError("epochs is 0: it must be above 0")
-        _check_count("bs", self.bs, 1)
-        _check_count("padding", self.padding, 0)
+        _check_whole("bs", self.bs, 1)
+        _check_whole("padding", self.padding, 0)
         for name in ("lr", "sgd_lr", "bias_scale", "weight_decay"): _check_number(name, getattr(self, name), 0)
         for name in ("warmup", "label_smoothing", "norm_momentum", "first_bias_share", "momentum", "sgd_momentum"):
             _check_number(name, getattr(self, name), 0, 1)
@@ -298,14 +298,14 @@ def speed_schedule(
     share = lambda group: recipe.first_bias_share if group.get("kind") == "first_bias" else 1
     return LambdaLR(opt, [falling(share(group) * total_steps) for group in opt.param_groups])
 
-# %% ../nbs/15_speed.ipynb #55220e73
+# %% ../nbs/15_speed.ipynb #70d5faed
 class FreezeCB(Callback):
     "Parameters stop learning after `n_steps` steps of a fit, which saves their gradient. After the fit they can again."
     def __init__(self,
         params: list,            # tensors that learn
         n_steps: int,            # steps in which they do
     ):
-        _check_count("n_steps", n_steps, 0)
+        _check_whole("n_steps", n_steps, 0)
         self.params, self.n_steps = list(params), n_steps
     def _learn(self, learns):
         for p in self.params: p.requires_grad_(learns)

@@ -101,47 +101,26 @@ def test_images_do_not_touch_each_other(name, n):
     torch.manual_seed(0); b = TRANSFORMS[name](y)
     assert torch.allclose(a[1:], b[1:], atol=1e-6)
 
-@each
+GRADIENTS = {name: (t, pictures(3, 2, 6, 5, torch.float64)) for name, t in TRANSFORMS.items() if name != "erase"} | {
+    "squares at the edge, in some images": (Cutout(4, p=.5), pictures(8, 1, 5, 5, torch.float64)),
+    "patches that overlap each other and their sources": (RandCopy(.6), pictures(4, 2, 6, 5, torch.float64))}
+
+@pytest.mark.parametrize("name", GRADIENTS)
 def test_gradients(name):
     "In float64, against finite differences."
-    x = pictures(3, 2, 6, 5, torch.float64).requires_grad_()
+    t, x = GRADIENTS[name]
     def f(x):
         torch.manual_seed(3)
-        return TRANSFORMS[name](x)
-    if name == "erase": return test_gradient_of_erasing(x)
-    assert torch.autograd.gradcheck(f, x)
+        return t(x)
+    assert torch.autograd.gradcheck(f, x.clone().requires_grad_())
 
-def test_gradient_of_some_cutouts():
-    "Squares that end at the edge, in a part of the images."
-    x = pictures(8, 1, 5, 5, torch.float64).requires_grad_()
-    def f(x):
-        torch.manual_seed(3)
-        return Cutout(4, p=.5)(x)
-    assert torch.autograd.gradcheck(f, x)
-
-def test_gradient_of_copies():
-    "Patches that overlap each other and their sources."
-    x = pictures(4, 2, 6, 5, torch.float64).requires_grad_()
-    def f(x):
-        torch.manual_seed(3)
-        return RandCopy(.6)(x)
-    assert torch.autograd.gradcheck(f, x)
-
-def test_gradient_of_erasing(x=None):
+def test_gradient_of_erasing():
     "What was erased has gradient 0, what was kept 1: the noise's statistics are no way through."
-    x = pictures(8, 2, 12, 12).requires_grad_() if x is None else x
+    x = pictures(8, 2, 12, 12).requires_grad_()
     torch.manual_seed(3)
     out = RandErase(.3)(x)
     out.sum().backward()
     assert torch.equal(x.grad, (out == x).to(x.dtype)) and 0 < x.grad.mean() < 1
-
-@each
-def test_nothing_else_is_drawn_from(name):
-    "NumPy's and Python's generators stay."
-    import random
-    before = random.getstate(), np.random.get_state()[1].tolist()
-    TRANSFORMS[name](pictures())
-    assert before == (random.getstate(), np.random.get_state()[1].tolist())
 
 @pytest.mark.parametrize("name", [n for n in TRANSFORMS if n != "mixup"])
 def test_constant_images(name):
@@ -162,6 +141,14 @@ def test_crop_pixels():
         assert len(at) == 1
         counts[at[0]] += 1
     assert uniform(counts)
+
+def test_places_of_two_images_are_independent():
+    "Not only is each place as likely: so is each pair of places."
+    torch.manual_seed(0)
+    places = torch.stack([torch.stack(RandErase(.5, max_num=1).places(torch.zeros(2, 1, 4, 4)))[:, 0]
+                          for _ in range(4000)])                                # 2×2 pixels: 3 rows, 3 columns
+    number = places[:, 0] * 3 + places[:, 1]
+    assert uniform(torch.bincount(number[:, 0] * 9 + number[:, 1], minlength=81))
 
 def test_flip_share():
     x = numbered(4000, 1, 2, 3)
@@ -361,9 +348,12 @@ def test_training_only():
     assert torch.equal(seen.batches["valid"][0][0], x) and all(b[1] is y for b in seen.batches["train"])
 
 def test_mixup_trains():
-    learn, x, y = learner(BatchTransformCB(Mixup()))
+    "With shares in training, and with class numbers in validation."
+    seen = Seen()
+    learn, x, y = learner(BatchTransformCB(Mixup()), seen)
     learn.fit(1)
     assert all(p.isfinite().all() for p in learn.model.parameters())
+    assert {b[1].shape for b in seen.batches["train"]} == {(32, 10)} and seen.batches["valid"][0][1] is y
 
 def test_augment_in_order():
     assert augment(lambda x: x + 1, lambda x: 2 * x)((torch.ones(1), "y")) == (torch.tensor([4.]), "y")
