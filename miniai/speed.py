@@ -6,12 +6,11 @@ __all__ = ['RECIPE_94', 'RECIPE_AIRBENCH', 'patch_stats', 'whitening_conv', 'pas
            'speed_optimizer', 'speed_schedule', 'FreezeCB', 'speedrun', 'multi_view', 'check_whitening',
            'check_pass_through', 'check_mirrored', 'check_groups']
 
-# %% ../nbs/15_speed.ipynb #860fdc45
+# %% ../nbs/15_speed.ipynb #8da22dc2
 import copy, math, time
-from collections import ChainMap
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 
 import torch
 import torch.nn.functional as F
@@ -22,7 +21,7 @@ from .core import default_device, set_seed
 from .data import Batches, DataLoaders, ImageData, _check_whole
 from .learner import BatchTransformCB, Callback, CancelFitException, DeviceCB, Learner, MixedPrecisionCB
 from .optim import SGD, Muon, TensorList
-from .predict import make_views, tta
+from .predict import capture_views, hflip, shift
 from .sched import BatchSchedCB, LambdaLR, combine, linear
 
 # %% ../nbs/15_speed.ipynb #fe89fbc5
@@ -43,7 +42,7 @@ def patch_stats(
                          "of them than that")
     return patches.mean(0), patches.T.cov(correction=0).view(size, size)
 
-# %% ../nbs/15_speed.ipynb #dc81c60a
+# %% ../nbs/15_speed.ipynb #5ba9dd4b
 @torch.no_grad()
 def whitening_conv(
     images: Tensor,              # float [n, c, h, w], on the scale of the batches; some 1,000 are enough
@@ -55,7 +54,7 @@ def whitening_conv(
     Jordan (2024). Raises ValueError naming the argument that is wrong."""
     _check_number("eps", eps, 0)
     mean, covariance = patch_stats(images, kernel_size)
-    variances, directions = torch.linalg.eigh(covariance)
+    variances, directions = (t.to(covariance) for t in torch.linalg.eigh(covariance.cpu().double()))
     if not (variances + eps > 1e-6 * variances.max()).all() or variances.max() <= 0:
         raise ValueError(f"eps is {eps}: patches that do not vary in some direction need one above 0")
     half = directions.T / (variances + eps).sqrt()[:, None]
@@ -104,7 +103,7 @@ class Scale(nn.Module):
     def forward(self, x: Tensor) -> Tensor: return x * self.factor
     def extra_repr(self): return f"{self.factor:.4g}"
 
-# %% ../nbs/15_speed.ipynb #48386f5c
+# %% ../nbs/15_speed.ipynb #b7b35a27
 def speed_net(
     images: Tensor,              # float [n, c, h, w], 1 or 3 channels, on the scale of the batches: for the first layer
     widths: tuple = (64, 256, 256),  # channels of each block
@@ -116,7 +115,7 @@ def speed_net(
     norm_momentum: float = .6,
     output_scale: float = 1 / 9,  # of the scores
 ) -> nn.Sequential:
-    "The network of airbench94, Jordan (2024), without its crate. Raises ValueError naming the argument that is wrong."
+    "The network of airbench94, Jordan (2024). Raises ValueError naming the argument that is wrong."
     _check_images(images)
     if not len(widths): raise ValueError("widths is empty: it must name the channels of one block or more")
     for width in widths: _check_whole("widths", width, 1)
@@ -134,25 +133,24 @@ def speed_net(
     return nn.Sequential(first, nn.GELU(), *blocks, nn.MaxPool2d(tuple(pool)), nn.Flatten(),
                          nn.Linear(widths[-1], n_classes, bias=False), Scale(output_scale)).to(images.device)
 
-# %% ../nbs/15_speed.ipynb #401345e8
+# %% ../nbs/15_speed.ipynb #9773b84a
 def split_parameters(
     model: nn.Module,
 ) -> dict[str, list]:            # 'filters', 'first_bias', 'biases' and 'rest'
-    """What learns, by kind: filters of convolutions; biases of convolutions whose weights are frozen; all other biases;
-    the rest, such as the last layer. Each parameter that learns is in one list, once."""
-    frozen = [m.bias for m in model.modules()
-              if isinstance(m, nn.Conv2d) and m.bias is not None and not m.weight.requires_grad]
+    """What learns, by kind: filters of convolutions; their biases, in `speed_net` that of the first layer; all other
+    biases; the rest, such as the last layer. Each parameter that learns is in one list, once."""
+    first = [m.bias for m in model.modules() if isinstance(m, nn.Conv2d) and m.bias is not None]
     lists = dict(filters=[], first_bias=[], biases=[], rest=[])
     for name, p in model.named_parameters():
         if not p.requires_grad: continue
-        kind = ("filters" if p.ndim == 4 else "first_bias" if any(p is bias for bias in frozen) else
+        kind = ("filters" if p.ndim == 4 else "first_bias" if any(p is bias for bias in first) else
                 "biases" if name.split(".")[-1] == "bias" else "rest")
         lists[kind].append(p)
     return lists
 
-# %% ../nbs/15_speed.ipynb #96cf2cf2
+# %% ../nbs/15_speed.ipynb #05fde80f
 class NormedMuon(Muon):
-    "`Muon` of filters whose norm is set to √(their number) before each step, so that `lr` is the share that changes."
+    "`Muon` of filters whose norm is set to √(their number) before each step: `lr` is about the share that changes."
     @torch.no_grad()
     def step(self, closure=None):
         for group in self.param_groups:
@@ -160,9 +158,10 @@ class NormedMuon(Muon):
                 if p.grad is not None: p.mul_(len(p)**.5 / p.norm().clamp(min=group["eps"]))
         return super().step(closure)
 
-# %% ../nbs/15_speed.ipynb #b6c57b90
+# %% ../nbs/15_speed.ipynb #c037dd96
 class Optimizers(torch.optim.Optimizer):
-    "Several optimizers that step together. The parameter groups are their own, so one schedule sets all rates."
+    """Several optimizers that step together. The parameter groups are their own, so one schedule sets all rates. What
+    they remember stays theirs: `members[0].state`."""
     def __init__(self,
         *members,                # optimizers; no parameter may belong to two of them
     ):
@@ -173,9 +172,7 @@ class Optimizers(torch.optim.Optimizer):
         super().__init__(params, {})
         self.members = members
         self._join()
-    def _join(self):
-        self.param_groups = [group for opt in self.members for group in opt.param_groups]
-        self.state = ChainMap(*[opt.state for opt in self.members])
+    def _join(self): self.param_groups = [group for opt in self.members for group in opt.param_groups]
     def step(self, closure=None):
         "Each member's step. Returns the closure's loss, if there is a closure."
         loss = None
@@ -230,19 +227,19 @@ class LookaheadCB(Callback):
         fast, keep = self._weights(learn), self.decay**self.every * (self.step / self.total_steps)**3
         fast.copy_(self.slow.lerp_(fast, 1 - keep))
 
-# %% ../nbs/15_speed.ipynb #35dde856
+# %% ../nbs/15_speed.ipynb #371fa5a0
 @dataclass(frozen=True)
 class Recipe:
     "All that a speedrun may choose. `dataclasses.replace(recipe, whitening=False)` leaves an idea out."
     widths: tuple = (64, 256, 256)  # channels of the blocks
     epochs: float = 5            # may end within an epoch
     bs: int = 500                # images a batch; divides 50,000 and 60,000
-    lr: float = .12              # of Muon: the share of a filter's norm that a step changes, at the start
+    lr: float = .12              # of Muon: about the share of a filter that a step changes, at the start
     momentum: float = .6         # of Muon
     sgd_lr: float = .75          # of the last layer, at the start; without Muon, of the filters too
     sgd_momentum: float = .85    # Nesterov's
     bias_scale: float = 64       # biases learn at so many times `sgd_lr`
-    weight_decay: float = .001   # the share of all but the filters that a step takes away, at the start
+    weight_decay: float = .001   # share of all but the filters that a step takes away, at the start, before momentum
     warmup: float = 0.           # share of the steps in which the rates rise, from a fifth
     label_smoothing: float = .2  # 0 for none
     norm_momentum: float = .6    # of batchnorm's running statistics
@@ -358,7 +355,7 @@ def _warm_up(learn, first_bias):
         other.fit(1, valid=False, cbs=[FreezeCB(first_bias, len(sizes))])
     learn.model.load_state_dict(state)
 
-# %% ../nbs/15_speed.ipynb #0ea53551
+# %% ../nbs/15_speed.ipynb #5e309108
 def speedrun(
     data: ImageData,             # trained on all of its training images
     recipe: Recipe = Recipe(),   # what is done with them
@@ -375,7 +372,9 @@ def speedrun(
     learn = _speed_learner(data, recipe, device, cbs)
     times.append(_now(device))
     first_bias = split_parameters(learn.model)["first_bias"]
-    if compile: learn.model.compile()
+    if compile:
+        torch.compiler.reset()
+        learn.model.compile(dynamic=False)
     if compile or device.type != "cpu": _warm_up(learn, first_bias)
     times.append(_now(device))
     n_steps = max(1, round(recipe.epochs * len(learn.dls.train)))
@@ -394,8 +393,13 @@ def multi_view(
     dl=None,                     # loader of (x, y); None is the learner's `dls.valid`
     flips: bool = True,          # mirrored views too
 ) -> tuple[Tensor, Tensor]:      # log-probabilities [n, classes] and targets [n], on the CPU
-    "The mean over views: as it is and shifted by a pixel to four sides, each mirrored as well."
-    return tta(learn, dl, make_views(1, flips))
+    """Each picture as it is, and moved by a pixel to the upper left and the lower right, each mirrored as well. The
+    logits are averaged; those of the pictures in place are half of the mean. Jordan (2024)."""
+    moves, sides = ((0, 0), (-1, -1), (1, 1)), (False, True)[:1 + flips]
+    def view(by, mirrored): return lambda x: shift(hflip(x) if mirrored else x, *by)
+    scores, targets = capture_views(learn, dl, {case: view(*case) for case in product(moves, sides)})
+    share = torch.tensor([.5, .25, .25]).view(3, 1, 1)
+    return (scores.unflatten(0, (3, -1)).mean(1) * share).sum(0).log_softmax(1), targets
 
 # %% ../nbs/15_speed.ipynb #0899e7f3
 RECIPE_94 = Recipe(epochs=3)
@@ -404,11 +408,11 @@ RECIPE_94 = Recipe(epochs=3)
 RECIPE_AIRBENCH = Recipe(epochs=8, bs=2000, lr=.24, sgd_lr=1.66, weight_decay=.004, first_bias_share=3 / 8,
                          lookahead=False)
 
-# %% ../nbs/15_speed.ipynb #e4361f7d
+# %% ../nbs/15_speed.ipynb #8712ff73
 def check_whitening(
     my_whitening,                # your function: patches float64 [n, d], eps → filters [d, d]
 ):
-    "Checker of exercise 1: rejects ε outside the root, no root, no ε, columns for rows, mere scaling, a mean left in."
+    "Checker of exercise 1: rejects ε outside the root, no root, no ε, columns for rows, scaling alone, no mean."
     rng = torch.Generator().manual_seed(0)
     patches = torch.randn(600, 4, generator=rng).double() @ torch.randn(4, 4, generator=rng).double() + 2
     eps, given, cov = .3, patches.clone(), patches.T.cov(correction=0)
@@ -421,6 +425,7 @@ def check_whitening(
              "that multiplies by the root: divide": gram(v, variances + eps),
              "that only turns the patches: divide each direction by its root": torch.eye(4).double(),
              "the filters are the rows: eigh gives the eigenvectors as columns": gram(v.T, 1 / (variances + eps)),
+             "the roots scale the rows of V: transpose first, then divide each row": (1 / (variances + eps)).diag(),
              "each number is scaled by itself: neighbours stay correlated": (1 / (cov.diag() + eps)).diag(),
              "the mean is left in: the covariance is that of the patches minus their mean": gram(u, 1 / (second + eps))}
     w = my_whitening(patches, eps)
@@ -483,7 +488,7 @@ def check_mirrored(
     for e in range(5): assert torch.equal(got[e], first ^ bool(e % 2)), f"epoch {e} is wrong"
     print("✓ my_mirrored")
 
-# %% ../nbs/15_speed.ipynb #9108cae7
+# %% ../nbs/15_speed.ipynb #11570020
 def check_groups(
     my_groups,                   # your function: model, lr, scale → list of two dicts
 ):
@@ -491,10 +496,10 @@ def check_groups(
     with torch.random.fork_rng(devices=[]):
         model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 3, bias=False), nn.BatchNorm2d(4),
                               nn.Flatten(), nn.Linear(36, 3))
-    frozen = [model[0].weight, model[1].weight]
+    frozen = [model[0].weight, model[1].weight, model[1].bias]
     for p in frozen: p.requires_grad_(False)
     names = {id(p): name for name, p in model.named_parameters()}
-    groups = list(my_groups(model, .5, 64.))
+    groups = [dict(group, params=list(group["params"])) for group in my_groups(model, .5, 64.)]
     assert len(groups) == 2, f"two groups are needed, yours are {len(groups)}"
     given = [id(p) for group in groups for p in group["params"]]
     for p in frozen: assert id(p) not in given, f"{names[id(p)]} is frozen: leave it out"
@@ -505,6 +510,7 @@ def check_groups(
     rate = {names[id(p)]: group["lr"] for group in groups for p in group["params"]}
     biases, rest = ({r for name, r in rate.items() if name.endswith("bias") == is_bias} for is_bias in (True, False))
     assert biases != {.5} or rest != {32.}, "the rates are exchanged: biases get the higher one"
+    assert rest != {.5 / 64}, "the rates are lr and lr · scale, not lr / scale and lr"
     assert rate["3.weight"] == .5, "a batchnorm's scale has one dimension too, and is no bias: go by the name"
     assert biases != {.5 / 64}, "scale divides yours: biases get the higher rate"
     assert biases != {64.}, "scale is a factor of lr, not a rate"

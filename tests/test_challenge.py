@@ -65,9 +65,9 @@ class Nan(nn.Sequential):
 class Narrow(nn.Sequential):
     def forward(self, x): return super().forward(x)[:, :9]
 class Stored(nn.Sequential):
-    def __init__(self, *layers, n):
+    def __init__(self, *layers, n, dtype=torch.float32):
         super().__init__(*layers)
-        self.register_buffer("table", torch.zeros(n))
+        self.register_buffer("table", torch.zeros(n, dtype=dtype))
 
 def history(*rows):
     metrics = MetricsCB(accuracy=accuracy)
@@ -80,6 +80,7 @@ def mixed(data, n=1, tfm=lambda x: x):
 @pytest.mark.parametrize("cheat, says", [
     (lambda d: make(d, nn.Sequential(plain_cnn(), nn.Linear(10, MAX_PARAMETERS // 10))), "at most 5,000,000 parameters: the model has 5,5"),
     (lambda d: make(d, Stored(plain_cnn(), n=MAX_PARAMETERS)), "at most 5,000,000 parameters: the model has 5,030,274"),
+    (lambda d: make(d, Stored(plain_cnn(), n=MAX_PARAMETERS, dtype=torch.int8)), "the model has 5,030,274"),
     (lambda d: make(mixed(d)), "training set only: among the 2,000 images of dls.train are 1 of the test set"),
     (lambda d: make(mixed(d, 7)), "are 7 of the test set"),
     (lambda d: make(mixed(d, 3, lambda x: x.flip(-1))), "are 3 of the test set, as they are or mirrored"),
@@ -131,7 +132,7 @@ def test_all_or_a_part_of_the_training_images_pass(n_images, data, file):
     assert len(read_runs(file)) == 1
 
 def test_other_loaders_pass_and_are_told_when_they_change_images(data, file, capsys):
-    changes = "where 2,000 of the 2,000 images come from: dls.train changes them"
+    changes = "where 2,000 of the 2,000 images come from: they are not the training images' bytes"
     submit(make(data, dls=with_train(data, loader(data.train_x, data.train_y, shuffle=True))), 5, "x", path=file)
     assert changes not in capsys.readouterr().out
     noisy = loader(data.train_x, data.train_y, scale=lambda x: x.float() + 9 * torch.rand(x.shape))
@@ -208,7 +209,9 @@ def test_order_and_places():
 
 def test_without_tta_counts_among_those_with_and_not_the_other_way():
     plain, tta = e(.95), e(.96, tta=True)
-    assert standings([plain, tta, e(.94, tta=True), e(.97, 20)]) == [(1, plain), (1, tta), (3, e(.94, tta=True)), (1, e(.97, 20))]
+    other, longer = e(.94, tta=True, name="y"), e(.97, 20)
+    assert standings([plain, tta, other, longer]) == [(1, plain), (1, tta), (3, other), (1, longer)]
+    assert places(e(.95), e(.94, tta=True)) == [1, 1]           # an entry is not behind itself
 
 def test_ties_share_a_place_and_the_next_is_left_out():
     assert places(e(.95), e(.95, name="y"), e(.94), e(.96)) == [1, 2, 2, 4]
@@ -278,7 +281,7 @@ def test_places_in_your_own_file(data, file, capsys, monkeypatch):
     assert enter(.5, .6, "a") == (above, above)
     assert enter(.4, .7, "b") == (above + 1, above)
     assert enter(.4, .6, "c") == (above + 1, above + 1)
-    assert enter(.99, .1, "d") == (1, above + 7)
+    assert enter(.99, .1, "d") == (1, above + 6)
     assert enter(.9401, .944, "e", epochs=20) == (2, 2)
     said = capsys.readouterr().out
     assert said.count("→ **") == 2 * (1 + 2 + 3 + 4 + 1) and "e, 20 epochs, with TTA: 94.40 % (n=1), place 2" in said
@@ -430,3 +433,12 @@ def test_make_record_refuses_other_epochs(make_record, args):
     said = [line for line in run.stdout.splitlines() if not line.startswith(("== ", "make: ***"))]
     assert run.returncode != 0 and len(said) == 1, run.stdout
     assert said[0].startswith("miniai: no recipe for EPOCHS=") and said[0].endswith("give 5, 20 or 50")
+
+def test_the_first_board_that_fits(data, file):
+    for n, epochs in ((5, 5), (6, 20), (50, 50)):
+        learn = make(data)
+        learn.n_epochs = n
+        submit(learn, path=file)
+        assert read_runs(file)[-1].epochs == epochs
+    learn.n_epochs = 51
+    with pytest.raises(RuleBrokenError, match="50 epochs"): submit(learn, path=file)

@@ -77,7 +77,8 @@ def of_test(train, test, tolerance): return near(test, train, tolerance)
     (mean_near, "that is the mean over the pixels"), (of_test, "those are the test images' numbers"),
     (lambda *args: near(*args)[::-1], "ascending"), (lambda *args: near(*args) * 2, "each number once"),
     (lambda *args: None, "give a list of numbers"), (lambda *args: 3, "give a list of numbers"),
-    (lambda *args: [], "the leaks are"), (in_place, "the images themselves were changed")])
+    (lambda a, b, t: near(a[:, :1], b[:, :1], t), "the first channel only"),
+    (lambda a, b, t: near(a, b, 6), "with another tolerance"), (lambda *args: [], "the leaks are"), (in_place, "the images themselves were changed")])
 def test_wrong_near_leaks(wrong, says):
     with pytest.raises(AssertionError) as e: check_near_leaks(wrong)
     assert says in str(e.value)
@@ -90,3 +91,7 @@ def test_wrong_near_leaks(wrong, says):
 def test_wrong_seeds_needed(change, says):
     with pytest.raises(AssertionError) as e: check_seeds_needed(changed(seeds, **change))
     assert says in str(e.value)
+
+def test_other_defaults_are_seen():
+    with pytest.raises(AssertionError, match="power .8 if nothing"):
+        check_seeds_needed(lambda d, s, alpha=.01, power=.8: seeds(d, s, alpha, power))
