@@ -4,7 +4,7 @@
 __all__ = ['RECIPE_94', 'RECIPE_AIRBENCH', 'patch_stats', 'whitening_conv', 'pass_through', 'speed_block', 'Scale', 'speed_net',
            'split_parameters', 'NormedMuon', 'Optimizers', 'AlternatingBatches', 'LookaheadCB', 'Recipe',
            'speed_optimizer', 'speed_schedule', 'FreezeCB', 'speedrun', 'multi_view', 'check_whitening',
-           'check_pass_through', 'check_mirrored', 'check_groups']
+           'check_pass_through', 'check_self_times', 'check_groups']
 
 # %% ../nbs/15_speed.ipynb #8da22dc2
 import copy, math, time
@@ -408,7 +408,7 @@ RECIPE_94 = Recipe(epochs=3)
 RECIPE_AIRBENCH = Recipe(epochs=8, bs=2000, lr=.24, sgd_lr=1.66, weight_decay=.004, first_bias_share=3 / 8,
                          lookahead=False)
 
-# %% ../nbs/15_speed.ipynb #8712ff73
+# %% ../nbs/15_speed.ipynb #62dbed6b
 def check_whitening(
     my_whitening,                # your function: patches float64 [n, d], eps → filters [d, d]
 ):
@@ -425,7 +425,7 @@ def check_whitening(
              "that multiplies by the root: divide": gram(v, variances + eps),
              "that only turns the patches: divide each direction by its root": torch.eye(4).double(),
              "the filters are the rows: eigh gives the eigenvectors as columns": gram(v.T, 1 / (variances + eps)),
-             "the roots scale the rows of V: transpose first, then divide each row": (1 / (variances + eps)).diag(),
+             "those are the filters as columns: transpose them": (1 / (variances + eps)).diag(),
              "each number is scaled by itself: neighbours stay correlated": (1 / (cov.diag() + eps)).diag(),
              "the mean is left in: the covariance is that of the patches minus their mean": gram(u, 1 / (second + eps))}
     w = my_whitening(patches, eps)
@@ -465,28 +465,34 @@ def check_pass_through(
         assert torch.equal(weight, filters()), f"{case}: {(weight != filters()).sum()} numbers are wrong"
     print("✓ my_pass_through")
 
-# %% ../nbs/15_speed.ipynb #5421659e
-def check_mirrored(
-    my_mirrored,                 # your function: first bool [n], epoch ≥ 0 → bool [n]
+# %% ../nbs/15_speed.ipynb #6b0f57da
+def check_self_times(
+    self_times,                  # your function: list of (name, start, end) → dict of name → time
 ):
-    "Checker of exercise 3: rejects fresh draws, no alternation, all pictures alike, and a start with the other side."
-    first = torch.rand(50, generator=torch.Generator().manual_seed(0)) < .5
-    given, state, got = first.clone(), torch.get_rng_state(), []
-    for epoch in range(5):
-        got.append(my_mirrored(first, epoch))
-        assert torch.equal(first, given), "first was changed: make a new tensor"
-    drawn = not torch.equal(state, torch.get_rng_state())
-    torch.set_rng_state(state)
-    assert not drawn, "it draws random numbers: only the first epoch is random, and that is given"
-    for g in got: assert isinstance(g, Tensor) and g.dtype == torch.bool and g.shape == (50,), "it must give bool [n]"
-    wrong = {"every epoch is the same: alternate": [first] * 5,
-             "the pictures all turn together: each begins with its own side":
-                 [torch.full_like(first, bool(e % 2)) for e in range(5)],
-             "epoch 0 shows the pictures as `first` says": [~first if e % 2 == 0 else first for e in range(5)],
-             "from epoch 1 on nothing changes any more": [first] + [~first] * 4}
-    for why, values in wrong.items(): assert not all(map(torch.equal, got, values)), why
-    for e in range(5): assert torch.equal(got[e], first ^ bool(e % 2)), f"epoch {e} is wrong"
-    print("✓ my_mirrored")
+    "Checker of exercise 3: rejects totals, descendants taken away twice, one span a name, and a fixed order."
+    spans = [("step", 0, 20), ("forward", 0, 8), ("conv", 1, 7), ("copy", 2, 3), ("conv", 4, 6), ("backward", 8, 18),
+             ("conv", 9, 12), ("conv", 12, 17), ("conv", 13, 15), ("step", 20, 24), ("forward", 21, 24)]
+    within = lambda a, b: b[1] <= a[1] and a[2] <= b[2] and a is not b
+    def times(taken, add=True):
+        out = {}
+        for span in spans:
+            own = span[2] - span[1] - sum(s[2] - s[1] for s in spans if taken(s, span))
+            out[span[0]] = own + (out.get(span[0], 0) if add else 0)
+        return out
+    def child(a, b): return within(a, b) and not any(within(a, c) and within(c, b) for c in spans)
+    given, right = list(spans), times(child)
+    got = self_times(given)
+    assert given == spans, "the list was changed: work on a copy"
+    assert isinstance(got, dict), f"give a dict, yours is a {type(got).__name__}"
+    assert got.keys() == right.keys(), f"the names are {sorted(right)}, yours {sorted(got)}"
+    wrong = {"those are totals: what a span called is still in them": times(lambda a, b: False),
+             "what is called by the called is taken away twice: take away direct calls only": times(within),
+             "a name has several spans: add them": times(child, add=False),
+             "a span of the same name within another is a call too": times(lambda a, b: child(a, b) and a[0] != b[0])}
+    for why, value in wrong.items(): assert got != value, why
+    for name in right: assert abs(got[name] - right[name]) < 1e-9, f"{name} has {right[name]}, yours {got[name]}"
+    assert self_times(spans[::-1]) == got, "in another order the same spans give other times"
+    print("✓ self_times")
 
 # %% ../nbs/15_speed.ipynb #11570020
 def check_groups(

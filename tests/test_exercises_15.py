@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from miniai.speed import check_groups, check_mirrored, check_pass_through, check_whitening
+from miniai.speed import check_groups, check_pass_through, check_self_times, check_whitening
 
 # -- right answers, in other words
 
@@ -25,7 +25,26 @@ def pass_through(weight, place=None, clear=True, beyond=False, every=False):
 
 def dirac(weight): nn.init.dirac_(weight[:weight.shape[1]])
 
-def mirrored(first, epoch): return first ^ torch.tensor(epoch % 2 == 1)
+def own_times(spans, deep=False, same=True, total=False, last=False):
+    within = lambda a, b: b[1] <= a[1] and a[2] <= b[2] and a != b
+    out = {}
+    for b in spans:
+        inside = [a for a in spans if within(a, b)]
+        if not deep: inside = [a for a in inside if not any(within(a, c) for c in inside)]
+        if not same: inside = [a for a in inside if a[0] != b[0]]
+        time = b[2] - b[1] - (0 if total else sum(a[2] - a[1] for a in inside))
+        out[b[0]] = time + (0 if last else out.get(b[0], 0))
+    return out
+
+def sorted_by_caller(spans):
+    "Right only where callers come first."
+    out, around = {}, []
+    for name, start, end in spans:
+        while around and around[-1][1] <= start: around.pop()
+        out[name] = out.get(name, 0) + end - start
+        if around: out[around[-1][0]] -= end - start
+        around.append((name, end))
+    return out
 
 def groups(model, lr, scale, learns=lambda p: p.requires_grad, is_bias=lambda name, p: name.endswith("bias"),
            rates=lambda lr, scale: (lr * scale, lr), skip=()):
@@ -36,7 +55,7 @@ def groups(model, lr, scale, learns=lambda p: p.requires_grad, is_bias=lambda na
 
 @pytest.mark.parametrize("check, answer", [
     (check_whitening, whitening), (check_whitening, fewer_samples), (check_whitening, other_order),
-    (check_pass_through, pass_through), (check_pass_through, dirac), (check_mirrored, mirrored), (check_groups, groups)])
+    (check_pass_through, pass_through), (check_pass_through, dirac), (check_self_times, own_times), (check_groups, groups)])
 def test_right_answers_pass(check, answer, capsys):
     state = torch.get_rng_state()
     check(answer)
@@ -56,12 +75,6 @@ def needs_more_out(weight):
     pass_through(weight)
     weight[weight.shape[1] - 1].sum()
 
-def random_sides(first, epoch): return torch.rand(len(first)) < .5
-
-def turned(first, epoch):
-    if epoch: first.logical_not_()
-    return first.clone()
-
 @pytest.mark.parametrize("check, wrong, says", [
     (check_whitening, changed(whitening, scale=lambda v, eps: 1 / (v.sqrt() + eps)), "outside the root"),
     (check_whitening, changed(whitening, scale=lambda v, eps: v**-.5), "ε is missing"),
@@ -69,6 +82,8 @@ def turned(first, epoch):
     (check_whitening, changed(whitening, scale=lambda v, eps: (v + eps)**.5), "multiplies"),
     (check_whitening, changed(whitening, scale=lambda v, eps: torch.ones_like(v)), "only turns"),
     (check_whitening, changed(whitening, rows=False), "columns"),
+    (check_whitening, lambda patches, eps: whitening(patches, eps, lambda v, eps: v**0).T
+     / (torch.linalg.eigvalsh(patches.T.cov(correction=0)) + eps).sqrt(), "as columns: transpose"),
     (check_whitening, changed(whitening, centre=False), "mean is left in"),
     (check_whitening, changed(whitening, back=True), "still correlated"),
     (check_whitening, lambda patches, eps: (patches.var(0, correction=0) + eps).rsqrt().diag(), "scaled by itself"),
@@ -83,14 +98,15 @@ def turned(first, epoch):
     (check_pass_through, nn.init.dirac_, "further filters"),
     (check_pass_through, nn.init.zeros_, "1 in the middle is missing"),
     (check_pass_through, lambda weight: weight.fill_(2), "numbers are wrong"),
-    (check_mirrored, lambda first, epoch: first, "every epoch is the same"),
-    (check_mirrored, random_sides, "random numbers"),
-    (check_mirrored, turned, "first was changed"),
-    (check_mirrored, lambda first, epoch: torch.full_like(first, epoch % 2 == 1), "turn together"),
-    (check_mirrored, lambda first, epoch: ~mirrored(first, epoch), "as `first` says"),
-    (check_mirrored, lambda first, epoch: ~first if epoch else first, "nothing changes any more"),
-    (check_mirrored, lambda first, epoch: mirrored(first, epoch).long(), "bool"),
-    (check_mirrored, lambda first, epoch: mirrored(first, epoch // 2), "epoch 1 is wrong"),
+    (check_self_times, changed(own_times, total=True), "those are totals"),
+    (check_self_times, changed(own_times, deep=True), "taken away twice"),
+    (check_self_times, changed(own_times, last=True), "add them"),
+    (check_self_times, changed(own_times, same=False), "of the same name"),
+    (check_self_times, sorted_by_caller, "in another order"),
+    (check_self_times, lambda spans: spans.sort() or own_times(spans), "the list was changed"),
+    (check_self_times, lambda spans: list(own_times(spans)), "give a dict"),
+    (check_self_times, lambda spans: {"step": 4}, "the names are"),
+    (check_self_times, lambda spans: {name: t + 1 for name, t in own_times(spans).items()}, "yours"),
     (check_groups, changed(groups, learns=lambda p: True), "frozen"),
     (check_groups, changed(groups, is_bias=lambda name, p: p.ndim == 1), "go by the name"),
     (check_groups, changed(groups, rates=lambda lr, scale: (lr, lr * scale)), "exchanged"),
