@@ -45,14 +45,31 @@ def test_eight_views_differ_and_flips_lead_from_one_to_another():
 
 def test_channels_last_and_gradients():
     x = torch.randn(8, 2, 4, 4).contiguous(memory_format=torch.channels_last).requires_grad_()
-    view(x, M, T).sum().backward()
-    assert torch.equal(x.grad, torch.ones_like(x))
+    w = torch.randn_like(x)
+    (view(x, M, T) * w).sum().backward()
+    turned_back = view(w.detach(), torch.zeros_like(M), -T % 4)
+    assert torch.equal(x.grad, view(turned_back, M, torch.zeros_like(T)))
 
 @pytest.mark.parametrize("x, m, t, says", [
     (torch.zeros(8, 1, 3, 4), M, T, "x is"), (torch.zeros(8, 3, 3), M, T, "x is"), (marks(), M[:4], T, "mirrored is"),
     (marks(), M, T.float(), "turn is"), (marks(), M.bool(), T, "mirrored is")])
 def test_bad_views(x, m, t, says):
     with pytest.raises(ValueError, match=says): view(x, m, t)
+
+@pytest.mark.parametrize("n, c, size, dtype", [(1, 1, 5, torch.float32), (7, 3, 8, torch.bfloat16), (6, 2, 3, torch.float64)])
+def test_flip_with_labels_keeps_what_it_is_given(n, c, size, dtype):
+    x = torch.randn(n, c, size, size).to(dtype).contiguous(memory_format=torch.channels_last).requires_grad_()
+    y = torch.randint(2, (n, 4))
+    before = x.detach().clone(), y.clone()
+    torch.manual_seed(3); new_x, new_y = FlipWithLabels()((x, y))
+    torch.manual_seed(3); again, labels = FlipWithLabels()((x, y))
+    assert torch.equal(new_x, again) and torch.equal(new_y, labels), "the seed decides"
+    assert (new_x.shape, new_x.dtype, new_y.shape, new_y.dtype) == (x.shape, x.dtype, y.shape, y.dtype)
+    assert torch.equal(x.detach(), before[0]) and torch.equal(y, before[1]), "the caller's batch stays"
+    w = torch.randn_like(x)
+    (new_x * w).sum().backward()
+    flipped = (new_y[:, 1] != y[:, 1]).view(-1, 1, 1, 1)
+    assert torch.equal(x.grad, torch.where(flipped, w.flip(3), w))
 
 @pytest.mark.parametrize("p, flipped", [(0, 0), (1, 1000), (.5, None)])
 def test_flip_with_labels(p, flipped):
@@ -224,7 +241,7 @@ ROWS = [("0,1,0,0\n", "line 2: it has 4 values"), ("0,1,0,0,0,0\n", "line 2: it 
         ("0,10,0,0,0\n", "from 0 to 9"), ("0,1,2,0,0\n", "mirrored is '2'"), ("0,1,0,4,0\n", "turn is '4'"),
         ("0,1,0,0,5\n", "group is '5'"), ("0,1,0,0,-1\n", "group is '-1'"), ("0,1.0,0,0,0\n", "category is '1.0'"),
         ("20,1,0,0,0\n", "id is '20'"), ("0,1,0,0,0\n0,1,0,0,0\n", "line 3: id 0 was answered before"),
-        ("0,,0,0,0\n", "category is ''"),
+        ("0,,0,0,0\n", "category is ''"), ('0,"1,0,0,0\n' + "1,1,0,0,0\n" * 20_000, "line 2: category is"),
         ("0,²,0,0,0\n", "category is '²'"), ("0,1_0,0,0,0\n", "category is '1_0'"),
         ("0," + "9" * 9999 + ",0,0,0\n", "category is"),
         ("1,1,0,0,0\n", "19 of 20 pictures have no line, the first is id 0"), ("", "20 of 20")]
@@ -278,7 +295,10 @@ WRONG = [
     (check_updown_labels, lambda m, t: (1 - m, 2 - t), "from 0 to 3"),
     (check_updown_labels, in_place, "were changed"),
     (check_updown_labels, lambda m, t: 1 - m, "two tensors"),
-    (check_updown_labels, lambda m, t: (1 - m, (3 - t) % 4), "some are wrong"),
+    (check_updown_labels, lambda m, t: (1 - m, (3 - t) % 4), "become"),
+    (check_updown_labels, lambda m, t: (m - 1, (2 - t) % 4), "it is 0 or 1"),
+    (check_updown_labels, lambda m, t: (m.flip(0), (2 - t) % 4), "become"),
+    (check_updown_labels, lambda m, t: (m == 0, (2 - t) % 4), "int64"),
     (check_updown_labels, lambda m, t: (1. - m, (2 - t) % 4), "whole numbers"),
     (check_updown_labels, lambda m, t: (1 - m[:3], t), "one label"),
     (check_weigh, lambda l, s: (l * (-s).exp()).sum(), "without a penalty"),
@@ -299,11 +319,12 @@ WRONG = [
     (check_group_probs, lambda x, of, n: probs(x, of, n) / member(of, n).sum(0).clamp(min=1), "means"),
     (check_group_probs, lambda x, of, n: member(of, n)[x.argmax(1)], "0 or 1"),
     (check_group_probs, likeliest, "likeliest"),
-    (check_group_probs, lambda x, of, n: probs(x, of, n).flip(1), "the order of the groups"),
+    (check_group_probs, lambda x, of, n: probs(x, of, n).flip(1), "its own categories"),
+    (check_group_probs, lambda x, of, n: x.softmax(1) @ torch.nn.functional.one_hot(of).float(), "the shape"),
     (check_group_probs, lambda x, of, n: probs(x, of, n)[:, :3], "the shape"),
     (check_group_probs, lambda x, of, n: probs(x, of, n) * .9, "add up to 1"),
     (check_group_probs, lambda x, of, n: probs(x.sub_(1), of, n), "were changed"),
-    (check_project, lambda g, o: g, "nothing was taken out"),
+    (check_project, lambda g, o: g, "nothing was taken out"), (check_project, lambda g, o: g[:3], "as long as g"),
     (check_project, lambda g, o: g - (g @ o) / (o @ o) * o, "these two agree"),
     (check_project, opposed(lambda g, o, d: g + d / (o @ o) * o), "doubled"),
     (check_project, opposed(lambda g, o, d: g - d * o), "length 1"),
