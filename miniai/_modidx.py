@@ -59,6 +59,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'miniai.challenge._check_test': ('challenge.html#_check_test', 'miniai/challenge.py'),
                                   'miniai.challenge._check_training': ('challenge.html#_check_training', 'miniai/challenge.py'),
                                   'miniai.challenge._keep': ('challenge.html#_keep', 'miniai/challenge.py'),
+                                  'miniai.challenge._leaky_images': ('challenge.html#_leaky_images', 'miniai/challenge.py'),
                                   'miniai.challenge._mean_entry': ('challenge.html#_mean_entry', 'miniai/challenge.py'),
                                   'miniai.challenge._near': ('challenge.html#_near', 'miniai/challenge.py'),
                                   'miniai.challenge._remark': ('challenge.html#_remark', 'miniai/challenge.py'),

@@ -367,7 +367,7 @@ def augmentation_explorer(
     redraw()
     return widgets.VBox([widgets.HBox([widgets.VBox(list(controls.values())), image]), code])
 
-# %% ../nbs/12_augment.ipynb #c1fe020a
+# %% ../nbs/12_augment.ipynb #ec2b70c9
 def _changed(f, x, size, name):
     "The transformed batch, and which pixels are new: bool [n, h, w]."
     before = x.clone()
@@ -382,6 +382,7 @@ def _changed(f, x, size, name):
 
 def _first(changed): return changed.any(2).int().argmax(1), changed.any(1).int().argmax(1)
 
+# %% ../nbs/12_augment.ipynb #13c296a6
 def check_my_erase(
     my_erase,                    # your function: batch, size → batch
 ):
@@ -442,7 +443,7 @@ def check_my_copy(
         assert len(source.unique()) >= 40, "the patches come from a few places only: every place is as likely"
     print("✓ my_copy")
 
-# %% ../nbs/12_augment.ipynb #93610c6c
+# %% ../nbs/12_augment.ipynb #31ebe57d
 def _cutmix(x, source, other, top, left, size, at=None):
     "A square of `source` in each image; `at` says where it is read, None at its own place."
     out = x.clone()
@@ -451,6 +452,7 @@ def _cutmix(x, source, other, top, left, size, at=None):
         out[k, :, i:i + size, j:j + size] = (out if source is None else source)[other[k], :, m:m + size, n:n + size]
     return out
 
+# %% ../nbs/12_augment.ipynb #1c5a8c3b
 def check_my_cutmix(
     my_cutmix,                   # your function: x, y, other, top, left, size, n_classes → x, targets
 ):

@@ -471,12 +471,10 @@ def _near(train, test, tolerance, mirror=True, distance=lambda d: d.abs().amax((
         found |= distance(train.to(kind) - image.to(kind)) <= tolerance
     return found.nonzero().flatten().tolist()
 
-# %% ../nbs/16_challenge.ipynb #919d58fb
-def check_near_leaks(
-    near_leaks,                  # your function: train, test, tolerance → list of numbers
-):
-    "Checker of exercise 2: rejects bytes that wrap around, lost signs and mirrors, means, and test images' numbers."
-    rng, tolerance = torch.Generator().manual_seed(0), 6
+# %% ../nbs/16_challenge.ipynb #03542da3
+def _leaky_images():
+    "Training and test images of noise, with leaks of every kind and some that are none, for a tolerance of 6."
+    rng = torch.Generator().manual_seed(0)
     train, test = (torch.randint(20, 230, (n, 2, 8, 8), generator=rng).byte() for n in (40, 12))
     train[5], train[17], train[30] = test[3], test[9] + 4, test[0].flip(-1) - 2
     train[11] = test[1] + torch.randint(-6, 7, (1, 8, 8), generator=rng)            # at the limit
@@ -488,6 +486,14 @@ def check_near_leaks(
     test[7, 0, 0, :] = 0
     train[8] = test[7]
     train[8, 0, 0, 0] = 255                                                          # 0 − 255 is 1 in bytes
+    return train, test
+
+# %% ../nbs/16_challenge.ipynb #63378ab0
+def check_near_leaks(
+    near_leaks,                  # your function: train, test, tolerance → list of numbers
+):
+    "Checker of exercise 2: rejects bytes that wrap around, lost signs and mirrors, means, and test images' numbers."
+    (train, test), tolerance = _leaky_images(), 6
     before = train.clone(), test.clone()
     got = near_leaks(train, test, tolerance)
     assert torch.equal(train, before[0]) and torch.equal(test, before[1]), "the images themselves were changed"

@@ -355,7 +355,7 @@ def _warm_up(learn, first_bias):
         other.fit(1, valid=False, cbs=[FreezeCB(first_bias, len(sizes))])
     learn.model.load_state_dict(state)
 
-# %% ../nbs/15_speed.ipynb #5e309108
+# %% ../nbs/15_speed.ipynb #e9432945
 def speedrun(
     data: ImageData,             # trained on all of its training images
     recipe: Recipe = Recipe(),   # what is done with them
@@ -388,6 +388,7 @@ def speedrun(
     learn.seconds = {name: b - a for name, a, b in zip(("load", "compile", "train"), times, times[1:])}
     return learn
 
+# %% ../nbs/15_speed.ipynb #5147b729
 def multi_view(
     learn: Learner | nn.Module,  # what predicts
     dl=None,                     # loader of (x, y); None is the learner's `dls.valid`
