@@ -625,6 +625,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                               'miniai.speed.check_pass_through': ('speed.html#check_pass_through', 'miniai/speed.py'),
                               'miniai.speed.check_self_times': ('speed.html#check_self_times', 'miniai/speed.py'),
                               'miniai.speed.check_whitening': ('speed.html#check_whitening', 'miniai/speed.py'),
+                              'miniai.speed.keep_memory': ('speed.html#keep_memory', 'miniai/speed.py'),
                               'miniai.speed.multi_view': ('speed.html#multi_view', 'miniai/speed.py'),
                               'miniai.speed.pass_through': ('speed.html#pass_through', 'miniai/speed.py'),
                               'miniai.speed.patch_stats': ('speed.html#patch_stats', 'miniai/speed.py'),

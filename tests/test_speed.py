@@ -1,5 +1,5 @@
 "What notebook 15 promises of miniai.speed beyond the cells that show it."
-import copy, math
+import copy, math, subprocess, sys
 from dataclasses import replace
 from functools import partial
 
@@ -16,8 +16,8 @@ from miniai.data import Batches, DataLoaders, ImageData
 from miniai.learner import Callback, Learner, accuracy
 from miniai.optim import SGD, Muon
 from miniai.speed import (RECIPE_94, RECIPE_AIRBENCH, AlternatingBatches, FreezeCB, LookaheadCB, NormedMuon, Optimizers,
-                          Recipe, multi_view, pass_through, patch_stats, speed_net, speed_optimizer, speed_schedule,
-                          speedrun, split_parameters, whitening_conv)
+                          Recipe, keep_memory, multi_view, pass_through, patch_stats, speed_net, speed_optimizer,
+                          speed_schedule, speedrun, split_parameters, whitening_conv)
 
 few = settings(max_examples=20, deadline=None)
 
@@ -35,6 +35,30 @@ def image_data(n=60, c=1, size=28, seed=0):
     return ImageData(x, y, x[:30].clone(), y[:30].clone(), ["a", "b", "c"], "bars")
 
 TINY = Recipe(widths=(4, 6, 6), epochs=2, bs=16, lr=.05, padding=1)
+
+# -- memory
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts page faults as Linux does")
+def test_kept_memory_is_not_fetched_anew():
+    "In a process of its own: the setting is for all of one."
+    code = """import resource, torch
+from miniai.speed import keep_memory
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20): torch.ones(10, 1_000_000)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+usual, kept = faults(), keep_memory()
+faults()
+print(usual, kept, faults())"""
+    usual, kept, after = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
+                                        check=True).stdout.split()
+    if kept == "False": pytest.skip("another C library")
+    assert int(after) * 20 < int(usual)
+
+def test_elsewhere_nothing_happens(monkeypatch):
+    def missing(name): raise OSError(name)
+    monkeypatch.setattr("ctypes.CDLL", missing)
+    assert keep_memory() is False
 
 # -- whitening
 
