@@ -610,6 +610,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                               'miniai.speed.Optimizers.zero_grad': ('speed.html#optimizers.zero_grad', 'miniai/speed.py'),
                               'miniai.speed.Recipe': ('speed.html#recipe', 'miniai/speed.py'),
                               'miniai.speed.Recipe.__post_init__': ('speed.html#recipe.__post_init__', 'miniai/speed.py'),
+                              'miniai.speed.Residual': ('speed.html#residual', 'miniai/speed.py'),
+                              'miniai.speed.Residual.forward': ('speed.html#residual.forward', 'miniai/speed.py'),
                               'miniai.speed.Scale': ('speed.html#scale', 'miniai/speed.py'),
                               'miniai.speed.Scale.__init__': ('speed.html#scale.__init__', 'miniai/speed.py'),
                               'miniai.speed.Scale.extra_repr': ('speed.html#scale.extra_repr', 'miniai/speed.py'),

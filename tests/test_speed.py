@@ -16,8 +16,8 @@ from miniai.data import Batches, DataLoaders, ImageData
 from miniai.learner import Callback, Learner, accuracy
 from miniai.optim import SGD, Muon
 from miniai.speed import (RECIPE_94, RECIPE_AIRBENCH, AlternatingBatches, FreezeCB, LookaheadCB, NormedMuon, Optimizers,
-                          Recipe, keep_memory, multi_view, pass_through, patch_stats, speed_net, speed_optimizer,
-                          speed_schedule, speedrun, split_parameters, whitening_conv)
+                          Recipe, keep_memory, multi_view, pass_through, patch_stats, speed_block, speed_net,
+                          speed_optimizer, speed_schedule, speedrun, split_parameters, whitening_conv)
 
 few = settings(max_examples=20, deadline=None)
 
@@ -139,7 +139,8 @@ def test_speed_net_takes_grey_and_colour(c, size, first):
 
 def test_flags_of_the_network():
     x, widths = pictures(), (4, 6, 6)
-    plain = speed_net(x, widths, whitening=False, identity_init=False, frozen_scales=False, norm_momentum=.9)
+    plain = speed_net(x, widths, whitening=False, identity_init=False, frozen_scales=False, norm_momentum=.9,
+                      residual=False)
     assert all(p.requires_grad for p in plain.parameters())
     norms = [m for m in plain.modules() if isinstance(m, nn.BatchNorm2d)]
     assert len(norms) == 6 and all(math.isclose(m.momentum, .1) and m.eps == 1e-12 for m in norms)
@@ -147,8 +148,23 @@ def test_flags_of_the_network():
     net = speed_net(x, widths)
     norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
     assert all(not m.weight.requires_grad and m.bias.requires_grad and math.isclose(m.momentum, .4) for m in norms)
+    assert len(norms) == 9
     for block in net[2:5]:
-        for conv in (block[0], block[4]): assert torch.equal(conv.weight, pass_through(copy.deepcopy(conv)).weight)
+        convs = [m for m in block.modules() if isinstance(m, nn.Conv2d)]
+        assert len(convs) == 3
+        for conv in convs: assert torch.equal(conv.weight, pass_through(copy.deepcopy(conv)).weight)
+
+def test_a_block_is_what_its_formula_says():
+    x, gelu = torch.randn(3, 4, 9, 8), nn.functional.gelu
+    block = speed_block(4, 6, identity_init=False).eval()
+    c1, c2, c3 = (m for m in block.modules() if isinstance(m, nn.Conv2d))
+    b1, b2, b3 = (m for m in block.modules() if isinstance(m, nn.BatchNorm2d))
+    for norm in (b1, b2, b3): nn.init.normal_(norm.bias)
+    first = gelu(b1(nn.functional.max_pool2d(c1(x), 2)))
+    assert torch.allclose(block(x), gelu(first + b3(c3(gelu(b2(c2(first)))))), atol=1e-6)
+    plain = speed_block(4, 6, residual=False).eval()
+    plain.load_state_dict(dict(zip(plain.state_dict(), block.state_dict().values())))
+    assert torch.allclose(plain(x), gelu(b2(c2(first))), atol=1e-6)
 
 # -- alternating flip
 
@@ -195,7 +211,7 @@ def test_each_parameter_is_in_one_group(change):
 def test_scales_are_no_biases():
     net = speed_net(pictures(), (4, 6, 6), frozen_scales=False)
     kinds = split_parameters(net)
-    assert [p.ndim for p in kinds["rest"]] == [1] * 6 + [2] and len(kinds["biases"]) == 6
+    assert [p.ndim for p in kinds["rest"]] == [1] * 9 + [2] and len(kinds["biases"]) == 9
     assert kinds["first_bias"][0] is net[0].bias and {p.ndim for p in kinds["filters"]} == {4}
 
 def two_linears(seed=0):
@@ -365,7 +381,7 @@ def test_epochs_may_end_in_the_middle():
 
 def test_it_learns():
     data = image_data(240)
-    learn = speedrun(data, replace(TINY, epochs=6), 0)
+    learn = speedrun(data, replace(TINY, epochs=8, bs=48), 0)
     assert accuracy(*learn.capture_preds()) > .9
 
 def test_colour():
