@@ -149,9 +149,9 @@ def plot_board(
 
 # %% ../nbs/16_challenge.ipynb #226bd677
 RECIPES = {
-    5: Recipe(widths=(96, 384, 384)),
+    5: Recipe(widths=(64, 256, 384)),
     20: Recipe(widths=(64, 256, 256), epochs=20, augmentation=(RandErase(p=.5),)),
-    50: Recipe(widths=(96, 384, 384), epochs=50, augmentation=(RandErase(), RandCopy(p=.5)))}
+    50: Recipe(widths=(64, 256, 384), epochs=50, augmentation=(RandErase(), RandCopy(p=.5)))}
 
 # %% ../nbs/16_challenge.ipynb #e09f4b0f
 def in_tier(
