@@ -379,6 +379,11 @@ def test_epochs_may_end_in_the_middle():
     speedrun(image_data(64), replace(TINY, epochs=1.5), 0, cbs=[count])
     assert (count.steps, count.epochs, count.validated) == (6, 2, 0)
 
+@pytest.mark.parametrize("residual, convs", [(True, 10), (False, 7)])
+def test_a_recipe_chooses_the_block(residual, convs):
+    model = speedrun(image_data(40), replace(TINY, epochs=1, residual=residual), 0).model
+    assert sum(isinstance(m, nn.Conv2d) for m in model.modules()) == convs
+
 def test_it_learns():
     data = image_data(240)
     learn = speedrun(data, replace(TINY, epochs=8, bs=48), 0)
