@@ -151,7 +151,7 @@ def plot_board(
 RECIPES = {
     5: Recipe(widths=(64, 256, 384)),
     20: Recipe(widths=(64, 256, 256), epochs=20, augmentation=(RandErase(p=.5),)),
-    50: Recipe(widths=(64, 256, 384), epochs=50, augmentation=(RandErase(), RandCopy(p=.5)))}
+    50: Recipe(widths=(64, 128, 256), epochs=50, augmentation=(RandErase(p=.5), RandCopy(p=.5)))}
 
 # %% ../nbs/16_challenge.ipynb #e09f4b0f
 def in_tier(
