@@ -426,7 +426,7 @@ def multi_view(
     return (scores.unflatten(0, (3, -1)).mean(1) * share).sum(0).log_softmax(1), targets
 
 # %% ../nbs/15_speed.ipynb #0899e7f3
-RECIPE_94 = Recipe(widths=(32, 64, 128), epochs=8)
+RECIPE_94 = Recipe(widths=(32, 64, 128), padding=1)
 
 # %% ../nbs/15_speed.ipynb #22121176
 RECIPE_AIRBENCH = Recipe(epochs=8, bs=2000, lr=.24, sgd_lr=1.66, weight_decay=.004, first_bias_share=3 / 8,
