@@ -150,8 +150,8 @@ def plot_board(
 # %% ../nbs/16_challenge.ipynb #226bd677
 RECIPES = {
     5: Recipe(widths=(64, 256, 384), padding=1),
-    20: Recipe(widths=(64, 256, 256), epochs=20, augmentation=(RandErase(p=.5),)),
-    50: Recipe(widths=(64, 128, 256), epochs=50, augmentation=(RandErase(p=.5), RandCopy(p=.5)))}
+    20: Recipe(widths=(64, 256, 384), epochs=20, padding=1, augmentation=(RandErase(p=.5),)),
+    50: Recipe(widths=(64, 256, 256), epochs=50, padding=1, augmentation=(RandErase(p=.5), RandCopy(p=.5)))}
 
 # %% ../nbs/16_challenge.ipynb #e09f4b0f
 def in_tier(

@@ -165,7 +165,8 @@ def compare(
     value = lambda result: {(r["device"], r["seed"]): r["value"] for r in result["runs"]}
     va, vb = value(a), value(b)
     d = [(va[k] - vb[k]) * (1 if higher_is_better else -1) for k in sorted(va.keys() & vb.keys())]
-    if len(d) < 3: return f"cannot tell: {a['name']} and {b['name']} share {len(d)} seeds, and a comparison needs 3"
+    if len(d) < 3:
+        return f"cannot tell: {a['name']} and {b['name']} share {len(d)} of the 3 seeds that a comparison needs"
     p, unit = t_test(d), a["unit"]
     figures = (f"{_number(abs(mean(d)), unit)} ± {_number(stdev(d), unit)} "
                f"{'points' if unit == 'accuracy' else unit}, n={len(d)}, p={p:.2g}").replace(" ,", ",")

@@ -400,7 +400,7 @@ def test_trials_go_into_the_ledger_and_are_compared_with_their_baseline(calls, m
     header, other, wider = trial_verdicts()
     assert wider[0] == "5ep_wider" and wider[1].startswith("trial_5ep_wider beats trial_5ep_baseline (by 1.00")
     assert wider[2].startswith("trial_5ep_baseline_tta beats trial_5ep_wider_tta")
-    assert other[0] == "20ep_wider" and "share 0 seeds" in other[1]
+    assert other[0] == "20ep_wider" and "share 0 of the 3 seeds" in other[1]
     assert not list((tmp_path / "results").glob("record_*"))
 
 @pytest.mark.parametrize("name, says", [("wider", "begins with 5ep_"), ("20ep_wider", "begins with 5ep_"),
