@@ -149,7 +149,7 @@ def plot_board(
 
 # %% ../nbs/16_challenge.ipynb #226bd677
 RECIPES = {
-    5: Recipe(widths=(64, 256, 384), padding=1),
+    5: Recipe(widths=(64, 256, 384), bs=250, lr=.085, sgd_lr=.375, weight_decay=.0005, padding=1),
     20: Recipe(widths=(64, 256, 384), epochs=20, padding=1, augmentation=(RandErase(p=.5),)),
     50: Recipe(widths=(64, 256, 256), epochs=50, padding=1, augmentation=(RandErase(p=.5), RandCopy(p=.5)))}
 
