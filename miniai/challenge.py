@@ -240,12 +240,14 @@ def trial(
 def trial_verdicts(
     path: Path | None = None,    # the ledger's folder; None finds it
 ) -> Table:                      # a row a trial
-    "Each trial in the ledger against the baseline of its epochs, on the held-out images and seeds that both have."
-    names = sorted(f.stem for f in Path(path or results_dir()).glob("trial_*.json"))
+    """Each trial in the ledger against the one that its name goes on from, '5ep_wide' for '5ep_wide_lr_08', else against
+    the baseline of its epochs; on the held-out images and seeds that both have."""
+    names = sorted(f.stem for f in Path(path or results_dir()).glob("trial_*.json") if not f.stem.endswith("_tta"))
     rows = []
-    for name in (n for n in names if not n.endswith("_tta")):
+    for name in names:
         baseline = f"trial_{name.split('_')[1]}_baseline"
-        verdicts = (compare(*(read_result(n + tta, path) for n in (name, baseline))) for tta in ("", "_tta"))
+        base = max((n for n in names if name.startswith(f"{n}_")), key=len, default=baseline)
+        verdicts = (compare(*(read_result(n + tta, path) for n in (name, base))) for tta in ("", "_tta"))
         if name != baseline: rows.append([name.removeprefix("trial_"), *verdicts])
     return Table([["trial", "without TTA", "with TTA"], *rows])
 

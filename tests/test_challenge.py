@@ -393,13 +393,14 @@ def test_trials_go_into_the_ledger_and_are_compared_with_their_baseline(calls, m
     held_out = fashion_mnist(holdout=5000)
     monkeypatch.setenv("MINIAI_TIER", "full")
     monkeypatch.setattr(C, "fashion_mnist", lambda holdout: held_out if holdout == 5000 else None)
-    for name, bonus in (("5ep_baseline", 0), ("5ep_wider", .01), ("20ep_wider", 0)):
+    for name, bonus in (("5ep_baseline", 0), ("5ep_wider", .01), ("5ep_wider_lr", .03), ("20ep_wider", 0)):
         for seed in range(3):
             monkeypatch.setattr(C, "score", lambda learn: (.9 + bonus + seed / 1e3, .91 - bonus + seed / 1e3))
             trial(name, Recipe(epochs=int(name.split("ep")[0])), [seed])
-    header, other, wider = trial_verdicts()
+    header, other, wider, further = trial_verdicts()
     assert wider[0] == "5ep_wider" and wider[1].startswith("trial_5ep_wider beats trial_5ep_baseline (by 1.00")
     assert wider[2].startswith("trial_5ep_baseline_tta beats trial_5ep_wider_tta")
+    assert further[0] == "5ep_wider_lr" and further[1].startswith("trial_5ep_wider_lr beats trial_5ep_wider (by 2.00")
     assert other[0] == "20ep_wider" and "share 0 of the 3 seeds" in other[1]
     assert not list((tmp_path / "results").glob("record_*"))
 
