@@ -17,7 +17,8 @@ from torch.utils.data import DataLoader
 from torchvision.datasets import CIFAR10, FashionMNIST
 from torchvision.transforms import Compose, Normalize, ToTensor
 
-from miniai.data import FILES, ImageData, cifar10, fashion_mnist, write_idx
+from miniai._files import FILES, write_idx
+from miniai.data import ImageData, cifar10, fashion_mnist
 
 
 def options():

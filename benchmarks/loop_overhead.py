@@ -19,7 +19,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from miniai.data import DataLoaders
-from miniai.learner import Learner, MetricsCB, accuracy, plain_cnn
+from miniai.layers import plain_cnn
+from miniai.learner import Learner, MetricsCB
+from miniai.metrics import accuracy
 
 LR = .05
 KEYS = "train_loss", "train_accuracy", "valid_loss", "valid_accuracy"

@@ -24,11 +24,12 @@ from torchvision.datasets import FashionMNIST
 
 from data_pipeline import torchvision_dataset
 from miniai.core import default_device, set_seed
-from miniai.cost import parameters
+from miniai.cost import count_parameters
 from miniai.data import ImageData, fashion_mnist
 from miniai.hooks import init_weights
-from miniai.learner import DeviceCB, Learner, MetricsCB, MixedPrecisionCB, accuracy, plain_cnn
-from miniai.resnet import resnet
+from miniai.layers import plain_cnn, resnet
+from miniai.learner import DeviceCB, Learner, MetricsCB, MixedPrecisionCB
+from miniai.metrics import accuracy
 from miniai.sched import BatchSchedCB, OneCycleLR
 
 MODELS = dict(course=partial(resnet, (16, 32, 64, 128, 256, 512)), plain=plain_cnn,
@@ -119,7 +120,7 @@ def main():
             set_seed(seed)
             model = MODELS[o.model]().apply(init_weights)
             if i == 0:
-                print(f"{parameters(model):,} parameters\n\n{'way':8s} {'seed':>5s} {'seconds':>9s} {'accuracy':>9s}")
+                print(f"{count_parameters(model):,} parameters\n\n{'way':8s} {'seed':>5s} {'seconds':>9s} {'accuracy':>9s}")
             for way in sorted(ways, reverse=i % 2):
                 runs[way].append(timed(ways[way], model, seed))
                 seconds, acc = runs[way][-1]

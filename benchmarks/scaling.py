@@ -22,10 +22,10 @@ import numpy as np
 import torch
 
 from miniai.core import default_device, set_seed
-from miniai.cost import flops, parameters
+from miniai.cost import flops, count_parameters
 from miniai.data import Batches, fashion_mnist
+from miniai.layers import resnet
 from miniai.learner import DeviceCB, Learner, MixedPrecisionCB
-from miniai.resnet import resnet
 
 # What grows → its key in a point, its name, what memory is divided by, and the choices (sets, images a batch, width)
 AXES = dict(images=("images", "images of the set", "image of the set", [(n, 512, 8) for n in (1, 2, 4, 8, 16, 32, 64)]),
@@ -89,7 +89,7 @@ def point(n_sets, bs, width, o):
     shuffle = seconds(lambda: torch.randperm(len(y)), device) / len(y)
     training = shuffle + each(partial(learn.fit, 1, valid=False))
     most, operations = peak(device) - before, flops(model, data.train_x[:1].float().to(device))
-    return dict(images=len(y), bs=bs, parameters=parameters(model), flops=operations, seconds=training,
+    return dict(images=len(y), bs=bs, parameters=count_parameters(model), flops=operations, seconds=training,
                 data_seconds=shuffle + each(lambda: [None for _ in few]), bytes=most)
 
 

@@ -2,7 +2,7 @@
 
 # %% auto #0
 __all__ = ['Hook', 'Hooks', 'activation_stats', 'ActivationStats', 'plot_means_stds', 'plot_dead', 'plot_hist', 'init_weights',
-           'lsuv', 'SpellingCB', 'check_dead_share', 'check_once', 'check_leaky_init', 'check_standardise']
+           'lsuv', 'SpellingCB']
 
 # %% ../nbs/03_inside.ipynb #d4279576
 import difflib, math
@@ -182,100 +182,3 @@ class SpellingCB(Callback):
             if near := difflib.get_close_matches(name, self.known, 1, cutoff=.8):
                 raise AttributeError(f"learn.{name} is new: did a callback mean learn.{near[0]}?")
             self.known.add(name)
-
-# %% ../nbs/03_inside.ipynb #ddd05f1f
-def check_dead_share(
-    dead_share,                  # your function: tensor [n, c, h, w] → number
-):
-    "Checker of exercise 1: rejects the share of zeros, and channels that are silent for one image only."
-    x = torch.ones(4, 5, 2, 2)
-    x[:, 0], x[1, 1], x[2:, 2], x[:, 3, 0] = 0, 0, 0, 0
-    got = float(dead_share(x))
-    wrong = {"that is the share of zero activations: a channel is dead when all of its activations are":
-                 (x == 0).float().mean(),
-             "a channel that is silent for one image is not dead: look at all images of the batch":
-                 (x.amax((2, 3)) == 0).any(0).float().mean(),
-             "a channel with a zero is not dead: all must be zero": (x == 0).any(3).any(2).any(0).float().mean(),
-             "that is the share of image and channel pairs: take the maximum over the images too":
-                 (x.amax((2, 3)) == 0).float().mean(),
-             "that is the share of living channels": .8, "that is their number: divide by the channels": 1.}
-    for why, value in wrong.items(): assert abs(got - float(value)) > 1e-6, why
-    assert abs(got - .2) < 1e-6, f"it is 0.2 here, yours gives {got:.4f}"
-    print("✓ dead_share")
-
-# %% ../nbs/03_inside.ipynb #9ee90afe
-def check_once(
-    once,                        # your function: module, f
-):
-    "Checker of exercise 2: rejects a hook that stays, one that goes only if all is well, and one that takes others."
-    layer, calls, other = nn.Linear(2, 2), [], []
-    layer.register_forward_hook(lambda *args: other.append(1))
-    x = torch.ones(1, 2)
-    right = layer(x)
-    once(layer, lambda module, inputs, output: calls.append(module) or torch.zeros_like(output))
-    assert not calls, "f was called before any forward pass"
-    got = layer(x)
-    assert calls == [layer], f"f was called {len(calls)} times in the first forward pass, or not with the module"
-    assert torch.equal(got, right), "the output was replaced: the hook must return None, whatever f returns"
-    layer(x)
-    assert len(calls) == 1, "f was called again: remove the handle inside the hook"
-    assert len(layer._forward_hooks) >= 1 and len(other) == 3, "another hook was removed too: remove only your own handle"
-    assert len(layer._forward_hooks) == 1, "f is quiet but the hook is still there: call handle.remove()"
-    def fails(module, inputs, output): raise RuntimeError("on purpose")
-    once(layer, fails)
-    try: layer(x)
-    except RuntimeError: pass
-    else: raise AssertionError("an error of f was swallowed")
-    assert len(layer._forward_hooks) == 1, "f failed and the hook is still there: remove it before f is called"
-    print("✓ once")
-
-# %% ../nbs/03_inside.ipynb #d6e130b6
-def check_leaky_init(
-    leaky_init,                  # your function: weight, slope; fills the weight
-):
-    "Checker of exercise 3: rejects ReLU's gain, 1 + a for 1 + a², fan-out, a fan without the kernel, and the variance."
-    weight, a = torch.zeros(256, 64, 3, 3), .7
-    with torch.no_grad(): leaky_init(weight, a)
-    assert weight.std() > 0, "the weight is unchanged: fill it in place, with normal_"
-    assert abs(weight.mean()) < 1e-3, f"the weights have the mean {weight.mean():.3f}: it must be 0"
-    fan_in, right = 64 * 9, math.sqrt(2 / (1 + a**2) / (64 * 9))
-    wrong = {"that is the gain of a plain ReLU: the slope is missing": math.sqrt(2 / fan_in),
-             "the gain has 1 + a², not 1 + a": math.sqrt(2 / (1 + a) / fan_in),
-             "that is the fan-out: count the inputs of one output, not the outputs": math.sqrt(2 / (1 + a**2) / (256 * 9)),
-             "the kernel's area belongs to the fan-in": math.sqrt(2 / (1 + a**2) / 64),
-             "that is the variance: normal_ takes the standard deviation": right**2,
-             "gain is a square root": 2 / (1 + a**2) / math.sqrt(fan_in)}
-    for why, value in wrong.items(): assert abs(weight.std() / value - 1) > .02, why
-    assert abs(weight.std() / right - 1) < .02, f"the deviation is {weight.std():.4f}, not {right:.4f}"
-    print("✓ leaky_init")
-
-# %% ../nbs/03_inside.ipynb #c721cb89
-def check_standardise(
-    standardise,                 # your function: nn.Linear with bias, batch [n, features]; changes the layer
-):
-    "Checker of exercise 4: rejects the mean before the deviation, variance for deviation, and a bias left unscaled."
-    rng = torch.Generator().manual_seed(0)
-    x, layer = torch.randn(500, 20, generator=rng) * 3 + 1, nn.Linear(20, 30)
-    with torch.no_grad():
-        layer.weight.copy_(torch.randn(30, 20, generator=rng) + .1)
-        layer.bias.fill_(5.)
-        before = layer(x)
-        directions = layer.weight / layer.weight.norm()
-        standardise(layer, x)
-        after = layer(x)
-        uneven = nn.Linear(20, 30)
-        uneven.bias.copy_(20 * torch.randn(30, generator=rng))
-        standardise(uneven, x)
-        last = uneven(x)
-    mean, std, s = after.mean().item(), after.std().item(), before.std().item()
-    assert not torch.equal(before, after), "the layer puts out what it did before: change its weight and its bias"
-    assert abs(std - 1 / s) > 1e-3, "the deviation is now 1 / deviation: you divided by the variance"
-    assert not (abs(std - 1) < 1e-3 and abs(mean) > 1e-3), (
-        f"the deviation is 1 but the mean is {mean:.3f}: scaling the weight moves the mean, so shift the bias afterwards")
-    assert abs(mean) < 1e-3, f"the mean is {mean:.3f}, not 0"
-    assert abs(std - 1) < 1e-3, f"the standard deviation is {std:.3f}, not 1"
-    same = torch.allclose(layer.weight / layer.weight.norm(), directions, atol=1e-5)
-    assert same, "the weights point elsewhere: all must be scaled by one number"
-    right = abs(last.mean()) < 1e-3 and abs(last.std() - 1) < 1e-3
-    assert right, "a bias that differs from output to output adds to the deviation: scale it too, or zero it first"
-    print("✓ standardise")

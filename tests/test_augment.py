@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 from torchvision.transforms import v2
 
-from miniai.augment import (Cutout, Mixup, RandCopy, RandErase, RandomCrop, RandomFlip, augment, copy_patches, crop,
-                            cutout, erase, flip, windows)
+from miniai.augment import (
+    Cutout, Mixup, RandCopy, RandErase, RandomCrop, RandomFlip, augment, copy_patches, crop, cutout, erase, flip,
+    windows)
 from miniai.data import DataLoaders
-from miniai.learner import BatchTransformCB, Callback, DeviceCB, Learner, plain_cnn
+from miniai.layers import plain_cnn
+from miniai.learner import BatchTransformCB, Callback, DeviceCB, Learner
 
 def mixed(x, **kwargs): return Mixup(**kwargs)((x, torch.arange(len(x)) % 10))[0]
 
@@ -377,7 +379,7 @@ def test_show_image_batch_changes_nothing():
 
 def test_explorer_redraws_and_shows_its_code():
     import ipywidgets as widgets
-    from miniai.augment import augmentation_code, augmentation_explorer
+    from miniai.lab.explorer import augmentation_code, augmentation_explorer
     x = pictures(16, 1, 28, 28)
     top, code = augmentation_explorer(x).children
     controls, image = {c.description: c for c in top.children[0].children}, top.children[1]
@@ -394,7 +396,7 @@ def test_explorer_redraws_and_shows_its_code():
 
 @pytest.mark.parametrize("c", [1, 3])
 def test_explorer_draws_the_images_in_rows(c):
-    from miniai.augment import draw_augmented
+    from miniai.lab.explorer import draw_augmented
     x = torch.arange(16.).view(16, 1, 1, 1).expand(-1, c, 5, 6) / 16
     ax, = draw_augmented("augment()", x).axes
     pixels = np.asarray(ax.images[0].get_array()).reshape(4 * 7, 4 * 8, -1)

@@ -10,14 +10,17 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from miniai import challenge as C
-from miniai.challenge import (EPOCHS, MAX_PARAMETERS, RECIPES, REFERENCES, Entry, RuleBrokenError, board, fingerprints,
-                              in_tier, local_entries, our_entries, plot_board, read_back, read_runs, record, standings,
-                              submit, trial, trial_verdicts, try_recipe)
-from miniai.core import check_result
-from miniai.cost import parameters
+from miniai.cost import count_parameters
 from miniai.data import Batches, DataLoaders, fashion_mnist
-from miniai.learner import DeviceCB, Learner, MetricsCB, accuracy, plain_cnn
+from miniai.lab import challenge as C
+from miniai.lab.challenge import (
+    EPOCHS, MAX_PARAMETERS, RECIPES, REFERENCES, Entry, RuleBrokenError, board, fingerprints, in_tier,
+    local_entries, our_entries, plot_board, read_back, read_runs, record, standings, submit, trial, trial_verdicts,
+    try_recipe)
+from miniai.lab.ledger import check_result
+from miniai.layers import plain_cnn
+from miniai.learner import DeviceCB, Learner, MetricsCB
+from miniai.metrics import accuracy
 from miniai.speed import Recipe, speed_net
 
 matplotlib.use("Agg")
@@ -160,11 +163,11 @@ def test_a_run_keeps_what_it_reached_and_the_learner_is_as_it_was(data, file):
     run, = read_runs(file)
     right = (learn.capture_preds()[0].argmax(1) == data.valid_y).float().mean().item()
     assert (run.name, run.epochs, run.seed, run.data) == ("x", 5, 3, "fashion_mnist_sample")
-    assert run.accuracy == right and run.parameters == parameters(learn.model) and run.device.startswith("cpu")
+    assert run.accuracy == right and run.parameters == count_parameters(learn.model) and run.device.startswith("cpu")
 
 def test_batchnorm_statistics_do_not_count_as_parameters(data):
     learn = make(data)
-    assert C._check_model(learn) == parameters(learn.model)
+    assert C._check_model(learn) == count_parameters(learn.model)
 
 @pytest.mark.parametrize("channels_last", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -322,7 +325,7 @@ def test_recipes_keep_the_rules():
     x = torch.randn(64, 1, 28, 28)
     assert tuple(RECIPES) == EPOCHS == tuple(C.AT_LEAST)
     for epochs, recipe in RECIPES.items():
-        assert recipe.epochs == epochs and parameters(speed_net(x, recipe.widths)) <= MAX_PARAMETERS
+        assert recipe.epochs == epochs and count_parameters(speed_net(x, recipe.widths)) <= MAX_PARAMETERS
 
 @pytest.mark.parametrize("tier, epochs, widths", [("smoke", 1, (12, 48, 48)), ("quick", 4, (96, 384, 384)),
                                                   ("full", 20, (96, 384, 384))])
@@ -350,7 +353,7 @@ def calls(monkeypatch):
 def test_record_in_the_smoke_tier_writes_nothing(tmp_path, capsys):
     learn = record(5, seed=1)
     said = capsys.readouterr().out
-    assert "1 epochs, seed 1:" in said and f"{parameters(learn.model):,} parameters" in said and " s, " in said
+    assert "1 epochs, seed 1:" in said and f"{count_parameters(learn.model):,} parameters" in said and " s, " in said
     assert "record_5ep:" in said and "record_5ep_tta:" in said and not (tmp_path / "results").exists()
     again = record(5, seed=1)
     assert torch.equal(learn.capture_preds()[0], again.capture_preds()[0])

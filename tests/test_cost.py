@@ -12,10 +12,9 @@ from torch.utils.data import DataLoader, TensorDataset
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import resnet18, resnet50
 
-from miniai.cost import flops, interleaved, layer_flops, parameters, pareto
-from miniai.learner import Learner, conv, plain_cnn
-from miniai.resnet import Bottleneck, GlobalAvgPool, ResBlock, resnet, separable
-from miniai.torch_optim import baseline_cnn
+from miniai.cost import flops, interleaved, layer_flops, count_parameters, pareto
+from miniai.layers import Bottleneck, GlobalAvgPool, ResBlock, baseline_cnn, conv, plain_cnn, resnet, separable
+from miniai.learner import Learner
 
 def counted(model, x):
     modes = [m.training for m in model.modules()]
@@ -153,7 +152,7 @@ def test_summary_agrees(name):
     model = NETWORKS[name]()
     first, *rows, total = learner(model).summary()
     assert first == ["module", "input", "output", "parameters", "FLOPs"]
-    assert [number(v) for v in total[3:]] == [parameters(model), counted(model, picture)]
+    assert [number(v) for v in total[3:]] == [count_parameters(model), counted(model, picture)]
     assert total[1] == "1×28×28" and sum(number(row[4]) for row in rows) == number(total[4])
     deep = learner(model).summary(depth=9)
     leaves = [m for m in model.modules() if not list(m.children())]

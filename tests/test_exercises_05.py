@@ -3,9 +3,9 @@ name the mistake in every wrong one; `same_as_torch` sees a rule that is off by 
 import pytest
 import torch
 
-from miniai.optim import (
-    SGD, GaussianNoise, check_largest_stable_lr, check_nesterov, check_to_torch, check_unbiased_average,
-    fading_average, same_as_torch)
+from miniai.exercises.momentum import check_largest_stable_lr, check_nesterov, check_to_torch, check_unbiased_average
+from miniai.lab.proofs import same_as_torch
+from miniai.optim import SGD, GaussianNoise, fading_average
 
 
 def rejects(check, wrong, why):

@@ -3,9 +3,10 @@ name the mistake in every wrong one; each of the four Adams has the mistake that
 import pytest
 import torch
 
-from miniai.optim import (
-    SUSPECTS, Adam, AdamW, _adam, _adam_case, _run_update, adam_a, adam_b, adam_c, adam_d, check_adagrad_steps,
+from miniai.exercises.adaptive import (
+    SUSPECTS, _adam, _adam_case, _run_update, adam_a, adam_b, adam_c, adam_d, check_adagrad_steps,
     check_adam_update, check_adamw_update, check_four_adams, check_training_bytes)
+from miniai.optim import Adam, AdamW
 
 
 def rejects(check, wrong, why):

@@ -6,7 +6,8 @@ from io import BytesIO
 import pytest
 import torch
 
-from miniai.torch_optim import baseline_cnn, check_decay_groups, check_last_step, check_resume, check_scale_lr
+from miniai.exercises.torch_optim import check_decay_groups, check_last_step, check_resume, check_scale_lr
+from miniai.layers import baseline_cnn
 
 
 def rejects(check, *wrong, why):

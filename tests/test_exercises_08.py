@@ -4,8 +4,9 @@ from functools import partial
 
 import pytest
 
-from miniai.sched import (BatchSchedCB, CosineAnnealingLR, EpochSchedCB, check_annealing, check_cosine_sched,
-                          check_plateau, check_restarts, check_warm_cosine, combine, cosine)
+from miniai.exercises.annealing import (
+    check_annealing, check_cosine_sched, check_plateau, check_restarts, check_warm_cosine)
+from miniai.sched import BatchSchedCB, CosineAnnealingLR, EpochSchedCB, combine, cosine
 
 def annealing(n_epochs, n_batches, every, batch_steps=0, epoch_steps=0, batch_cb=BatchSchedCB, epoch_cb=EpochSchedCB):
     "Right, and wrong by what is added or exchanged."

@@ -4,7 +4,8 @@ import math
 import numpy as np
 import pytest
 
-from miniai.sched import LRFound, check_one_cycle, check_read_plot, check_set_momentum
+from miniai._lr_found import LRFound
+from miniai.exercises.one_cycle import check_one_cycle, check_read_plot, check_set_momentum
 
 class MyOneCycle:
     "Right; subclasses change one thing each."

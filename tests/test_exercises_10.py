@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from miniai.resnet import (ResBlock, check_block_parameters, check_receptive_field, check_resblock, check_zero_last,
-                           conv)
+from miniai.exercises.resnet import check_block_parameters, check_receptive_field, check_resblock, check_zero_last
+from miniai.layers import ResBlock, conv
 
 class Block(nn.Module):
     "Right; subclasses change one thing each."
@@ -119,7 +119,7 @@ def field(layers, start=1, less=1, early=False, strides=True):
 def last_stride(layers):
     return 1 + sum((k - 1) * s for (k, _), (_, s) in zip(layers, [(1, 1), *layers]))
 
-def parameters(i, o, k, s, convs=None, norms=4, biases=0, fit=None):
+def count_parameters(i, o, k, s, convs=None, norms=4, biases=0, fit=None):
     return (o * k * k * (i + o) if convs is None else convs(i, o, k)) + norms * o + biases * o + (
         (i * o + o) * (i != o) if fit is None else fit(i, o, s))
 def counted(**change): return partial(parameters, **change)

@@ -5,9 +5,10 @@ import pytest
 import torch
 from torch import nn
 
-from miniai.cost import (by_hand_net, check_by_hand, check_needed, check_under_budget, flops, layer_flops)
-from miniai.learner import plain_cnn
-from miniai.resnet import check_bottleneck_parameters, resnet
+from miniai.cost import flops, layer_flops
+from miniai.exercises.model_cost import (
+    by_hand_net, check_bottleneck_parameters, check_by_hand, check_needed, check_under_budget)
+from miniai.layers import plain_cnn, resnet
 
 RIGHT = [2 * 14 * 14 * 8 * 25, 2 * 14 * 14 * 8 * 9, 2 * 14 * 14 * 16 * 8, 2 * 7 * 7 * 24 * 16 * 9, 0, 2 * 24 * 10]
 

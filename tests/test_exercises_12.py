@@ -3,7 +3,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from miniai.augment import check_my_copy, check_my_cutmix, check_my_erase
+from miniai.exercises.augment import check_my_copy, check_my_cutmix, check_my_erase
 
 def place(x, size, least=0, less=0): return [int(torch.randint(least, n - size + 1 - less, ())) for n in x.shape[2:]]
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from miniai.predict import check_dropout, check_ece, check_ema, check_tta
+from miniai.exercises.predict import check_dropout, check_ece, check_ema, check_tta
 
 # -- right answers, in other words
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from miniai.speed import check_groups, check_pass_through, check_self_times, check_whitening
+from miniai.exercises.speed import check_groups, check_pass_through, check_self_times, check_whitening
 
 # -- right answers, in other words
 

@@ -5,7 +5,7 @@ from statistics import NormalDist
 import pytest
 import torch
 
-from miniai.challenge import check_near_leaks, check_seeds_needed, check_standard_errors
+from miniai.exercises.challenge import check_near_leaks, check_seeds_needed, check_standard_errors
 
 # -- right answers, in other words
 

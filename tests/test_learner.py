@@ -12,7 +12,8 @@ from torch.utils.data import DataLoader, TensorDataset
 from miniai.data import DataLoaders
 from miniai.learner import (
     EVENTS, STEPS, Callback, CancelBatchException, CancelEpochException, CancelFitException, DeviceCB, Learner,
-    MetricsCB, MixedPrecisionCB, RecorderCB, accuracy)
+    MetricsCB, MixedPrecisionCB, RecorderCB)
+from miniai.metrics import accuracy
 
 CANCELS = dict(fit=CancelFitException, epoch=CancelEpochException, batch=CancelBatchException)
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")

@@ -11,12 +11,15 @@ from torch import nn
 from torch.utils.data import DataLoader, RandomSampler, TensorDataset
 
 from miniai import optim
+from miniai._lr_found import LRFound
+from miniai.callbacks import GradientClipCB
 from miniai.data import DataLoaders
 from miniai.hooks import ActivationStats
-from miniai.learner import (BatchTransformCB, Callback, CancelBatchException, CancelFitException, DeviceCB,
-                            GradientClipCB, HasLearnCB, Learner, MetricsCB, MixedPrecisionCB, NonFiniteLossError,
-                            ProgressCB, RecorderCB, SingleBatchCB, accuracy)
-from miniai.sched import BatchSchedCB, EpochSchedCB, LRFinderCB, LRFound, OneCycleLR, StepLR
+from miniai.learner import (
+    BatchTransformCB, Callback, CancelBatchException, CancelFitException, DeviceCB, HasLearnCB, Learner, MetricsCB,
+    MixedPrecisionCB, NonFiniteLossError, ProgressCB, RecorderCB, SingleBatchCB)
+from miniai.metrics import accuracy
+from miniai.sched import BatchSchedCB, EpochSchedCB, LRFinderCB, OneCycleLR, StepLR
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
 OPTIMIZERS = {"torch SGD": torch.optim.SGD, "momentum": partial(torch.optim.SGD, momentum=.9),

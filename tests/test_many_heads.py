@@ -9,11 +9,12 @@ from torch import nn
 
 from miniai.augment import RandomFlip
 from miniai.data import fashion_mnist
+from miniai.exercises.many_heads import check_group_probs, check_project, check_updown_labels, check_weigh
+from miniai.lab.attributes import (
+    GROUPS, HEADS, FlipWithLabels, HeadsLoss, ManyHeads, UncertaintyLoss, ViewedBatches, blind_set, flipped_labels,
+    group_of, head_accuracies, head_losses, percentile, read_predictions, score_predictions, split_heads, view,
+    viewed_dls, write_predictions)
 from miniai.learner import Learner, MixedPrecisionCB
-from miniai.many_heads import (GROUPS, HEADS, FlipWithLabels, HeadsLoss, ManyHeads, UncertaintyLoss, ViewedBatches,
-                               blind_set, check_group_probs, check_project, check_updown_labels, check_weigh,
-                               flipped_labels, group_of, head_accuracies, head_losses, percentile, read_predictions,
-                               score_predictions, split_heads, view, viewed_dls, write_predictions)
 
 every = torch.arange(8)
 M, T = every // 4, every % 4

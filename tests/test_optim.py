@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, CyclicLR, LambdaLR, OneCycleLR, ReduceLROnPlateau, StepLR
 
+from miniai.callbacks import ScheduleFreeCB
 from miniai.data import DataLoaders
 from miniai.learner import Callback, CancelFitException, Learner
 from miniai.optim import (
-    SGD, Adadelta, Adagrad, Adam, AdamW, Lion, Muon, NAdam, RMSprop, ScheduleFreeAdamW, ScheduleFreeCB, TensorList,
-    orthogonalize)
+    SGD, Adadelta, Adagrad, Adam, AdamW, Lion, Muon, NAdam, RMSprop, ScheduleFreeAdamW, TensorList, orthogonalize)
 
 N_STEPS = 300
 LOOK = {1, 2, 3, 4, 6, 10, 20, 50, 99, 100, 101, 102, 120, 150, 151, 199, 200, 201, 202, 220, 250, 300}

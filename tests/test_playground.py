@@ -8,8 +8,8 @@ import torch
 from matplotlib.figure import Figure
 
 from miniai import optim
-from miniai.surface import (
-    SURFACES, Surface, arrival, beale, bowl, by_hand, descend, draw, playground, verdict)
+from miniai.lab.playground import arrival, by_hand, draw, playground, verdict
+from miniai.lab.surface import SURFACES, Surface, beale, bowl, descend
 
 OPTIMIZERS = dict(
     SGD=optim.SGD, momentum=partial(optim.SGD, momentum=.9), Nesterov=partial(optim.SGD, momentum=.9, nesterov=True),

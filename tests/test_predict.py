@@ -12,10 +12,13 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
 from torchmetrics.classification import MulticlassCalibrationError
 
-from miniai.learner import BatchTransformCB, Callback, DeviceCB, Learner, MetricsCB, MixedPrecisionCB, accuracy
-from miniai.predict import (Dropout, Dropout2d, EMACB, average, capture_views, confusion_matrix, dropout_samples, ece,
-                            ensemble, fit_temperature, hflip, make_views, mcnemar, plot_confusion,
-                            plot_reliability, recalibrate_batchnorm, reliability, shift, spread, tta)
+from miniai.callbacks import EMACB
+from miniai.layers import Dropout, Dropout2d
+from miniai.learner import BatchTransformCB, Callback, DeviceCB, Learner, MetricsCB, MixedPrecisionCB
+from miniai.metrics import accuracy
+from miniai.predict import (
+    average, capture_views, confusion_matrix, dropout_samples, ece, ensemble, fit_temperature, hflip, make_views,
+    mcnemar, plot_confusion, plot_reliability, recalibrate_batchnorm, reliability, shift, spread, tta)
 
 few = settings(max_examples=30, deadline=None)
 

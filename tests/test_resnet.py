@@ -10,8 +10,7 @@ from torch import nn
 from torchvision.models.resnet import BasicBlock
 
 from miniai.hooks import init_weights
-from miniai.learner import plain_cnn
-from miniai.resnet import GlobalAvgPool, ResBlock, conv, resnet
+from miniai.layers import GlobalAvgPool, ResBlock, conv, plain_cnn, resnet
 
 def size(model): return sum(p.numel() for p in model.parameters())
 

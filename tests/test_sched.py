@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from torch.optim import lr_scheduler as theirs
 
 from miniai import optim, sched
-from miniai.learner import Callback, CancelBatchException, RecorderCB, _tiny_learner
+from miniai.lab.proofs import _tiny_learner
+from miniai.learner import Callback, CancelBatchException, RecorderCB
 
 OPTIMIZERS = {"torch SGD": partial(torch.optim.SGD, momentum=.9), "torch Adam": torch.optim.Adam,
               "miniai SGD": partial(optim.SGD, momentum=.9), "miniai Adam": optim.Adam, "miniai Lion": optim.Lion}

@@ -8,8 +8,8 @@ import torch
 from matplotlib.figure import Figure
 
 from miniai import sched
-from miniai.learner import _tiny_learner
-from miniai.sched import draw_schedule, schedule_code, schedule_designer
+from miniai.lab.designer import draw_schedule, schedule_code, schedule_designer
+from miniai.lab.proofs import _tiny_learner
 
 PNG = b"\x89PNG"
 VALUES = dict(peak=1., warmup=.5, hold=.2, decay="polynomial", start=.5, final=.25, low=.7, high=.9)

@@ -11,13 +11,16 @@ from hypothesis import strategies as st
 from torch import nn
 
 from miniai.augment import RandErase
+from miniai.callbacks import FreezeCB, LookaheadCB
 from miniai.core import set_seed
 from miniai.data import Batches, DataLoaders, ImageData
-from miniai.learner import Callback, Learner, accuracy
+from miniai.learner import Callback, Learner
+from miniai.metrics import accuracy
 from miniai.optim import SGD, Muon
-from miniai.speed import (RECIPE_94, RECIPE_AIRBENCH, AlternatingBatches, FreezeCB, LookaheadCB, NormedMuon, Optimizers,
-                          Recipe, keep_memory, multi_view, pass_through, patch_stats, speed_block, speed_net,
-                          speed_optimizer, speed_schedule, speedrun, split_parameters, whitening_conv)
+from miniai.speed import (
+    RECIPE_94, RECIPE_AIRBENCH, AlternatingBatches, NormedMuon, Optimizers, Recipe, keep_memory, multi_view,
+    pass_through, patch_stats, speed_block, speed_net, speed_optimizer, speed_schedule, speedrun, split_parameters,
+    whitening_conv)
 
 few = settings(max_examples=20, deadline=None)
 

@@ -5,8 +5,8 @@ from functools import cache
 import formulas, numpy as np, openpyxl, pytest, torch
 from conftest import ROOT
 from miniai.core import tier
+from miniai.lab.workbook import DATA, RULES, START, expand, optimizer_workbook
 from miniai.optim import SGD, Adam, RMSprop
-from miniai.workbook import DATA, RULES, START, expand, optimizer_workbook
 
 COMMITTED = ROOT / "nbs/workbook/optimizers.xlsx"
 COLUMNS = {name: list(expand(START | rule)) for name, (_, _, rule) in RULES.items()}

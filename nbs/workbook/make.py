@@ -3,7 +3,7 @@ import shutil, subprocess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from miniai.workbook import optimizer_workbook
+from miniai.lab.workbook import optimizer_workbook
 from PIL import Image
 
 here = Path(__file__).resolve().parent
