@@ -1,83 +1,62 @@
 # make help lists the targets. VENV=folder names another environment; VENV= (empty) uses the python that is active.
+# What is given on the command line is data: it is never expanded here, and reaches the commands through the environment.
+VARIABLES := VENV PYTHON WORKERS NB SEED SEEDS ARGS QUICK
 VENV    ?= .venv
 PYTHON  ?= python3
 WORKERS ?= 2
 SEED    ?= 42
+$(foreach v,$(VARIABLES),$(eval override $(v) := $$(value $(v))))
+export $(VARIABLES)
+MAKEOVERRIDES =
 
-READY := $(if $(strip $(VENV)),$(VENV)/.ready,active-python)
-PY    := $(if $(strip $(VENV)),$(VENV)/bin/python,$(PYTHON))
-# In front of a command: run it from the environment.
-IN     = PATH="$$($(PY) -c "import sysconfig; print(sysconfig.get_path('scripts'))"):$$PATH"
+# In front of a command: make the environment if need be, then run the command from it.
+IN := @sh .ci/in.sh
 
-.PHONY: help lab test notebook record results stamp export bench lock workbook clean active-python
+.PHONY: help lab test test-all check notebook experiments results stamp export bench lock workbook environment clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | awk -F '\t' '{ printf "make %-9s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | awk -F '\t' '{ printf "make %-11s %s\n", $$1, $$2 }'
 
-lab: $(READY) ## install, get Fashion-MNIST, open JupyterLab on nbs/
-	@echo "== Fashion-MNIST: looking for it, else downloading 30 MB"
-	@said=$$(MINIAI_TIER=quick $(PY) -c "from miniai.data import fashion_mnist; fashion_mnist()" 2>&1) && echo "   there" || \
-		echo "   not to be had, so MINIAI_TIER=smoke and its sample must do: $$(echo "$$said" | tail -n 1)"
-	@echo "== JupyterLab on nbs/ (stop it with Ctrl-C)"
-	@[ "$$(uname)" = Linux ] && [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ] && set -- --no-browser; \
-		[ "$$(id -u)" -ne 0 ] || set -- "$$@" --allow-root; \
-		$(IN) jupyter lab --notebook-dir nbs "$$@"
+lab: ## install, get Fashion-MNIST, open JupyterLab on nbs/ (ARGS='--port 8899' is handed on)
+	$(IN) sh .ci/lab.sh
 
-test: $(READY) ## run every notebook (smoke tier) and tests/
-	@echo "== notebooks, smoke tier, $(WORKERS) at a time"
-	@$(IN) MINIAI_TIER=smoke OMP_NUM_THREADS=1 nbdev-test --n-workers $(WORKERS) --do-print || \
-		{ echo "FAILED: a notebook (its error is above)"; exit 1; }
-	@echo "== tests/"
-	@$(IN) MINIAI_TIER=smoke python -m pytest -q tests
+test: ## run every notebook (smoke tier) and the fast tests
+	$(IN) sh .ci/test.sh
 
-notebook: $(READY) ## run one in full and save its outputs: make notebook NB=10 SEED=3
-	@set -- nbs/$(NB)_*.ipynb; [ -n "$(NB)" ] && [ -e "$$1" ] || \
-		{ echo "miniai: no notebook NB=$(NB): give the two digits that one in nbs/ begins with" >&2; exit 1; }
-	@echo "== nbs/$(NB)_*.ipynb in full, seed $(SEED)"
-	@$(IN) MINIAI_TIER=full MINIAI_SEED=$(SEED) jupyter nbconvert --to notebook --execute --inplace \
-		--ExecutePreprocessor.store_widget_state=False --ExecutePreprocessor.timeout=-1 nbs/$(NB)_*.ipynb
-	@$(IN) nbdev-clean
+test-all: test ## the same, then tests/slow: packaging, processes, benchmarks, spreadsheet engine
+	$(IN) sh .ci/test.sh slow
 
-record: $(READY) ## train an entry of notebook 16 in full: make record EPOCHS=5 SEED=3
-	@case "$(EPOCHS)" in 5|20|50) ;; \
-		*) echo "miniai: no recipe for EPOCHS=$(EPOCHS): give 5, 20 or 50" >&2; exit 1;; esac
-	@echo "== $(EPOCHS) epochs in full, seed $(SEED)"
-	@MINIAI_TIER=full $(PY) -c "from miniai.challenge import record; record($(EPOCHS), seed=$(SEED))"
+check: ## one lesson while you work on it: export, smoke, its exercises and tests: make check NB=07
+	@sh .ci/lesson.sh check
 
-results: $(READY) ## fill in what README and notebooks quote from results/
-	@echo "== README.md and nbs/ from results/"
-	@$(PY) -c "from miniai.core import update_readme; update_readme()"
+notebook: ## run one lesson and save its outputs: make notebook NB=10 SEED=3
+	@sh .ci/lesson.sh notebook
 
-stamp: $(READY) ## write the Colab badge and install cell into every notebook
-	@echo "== badges and install cells from settings.ini"
-	@$(PY) -c "from miniai.core import stamp_notebooks; stamp_notebooks()"
+experiments: ## train what the ledger lacks of a lesson's experiments: make experiments NB=13 SEEDS=8
+	@sh .ci/lesson.sh experiments
 
-export: $(READY) ## write miniai/ from the notebooks, and clean them
-	@echo "== nbs/ to miniai/"
-	@$(IN) nbdev-export && $(IN) nbdev-clean
+results: ## write RESULTS.md, and what README and notebooks quote, from results/
+	$(IN) python tools/results.py
 
-bench: $(READY) ## time miniai beside others, about 35 minutes on 2 cores, into benchmarks/README.md (QUICK=1: try it, 3 minutes)
-	@echo "== what benchmarks/ compares with"
-	@$(PY) -m pip install -q -c requirements.lock -e '.[bench]'
-	@$(PY) benchmarks/run.py $(if $(QUICK),--quick)
+stamp: ## write the Colab badge and install cell into every lesson
+	$(IN) python tools/stamp.py
 
-lock: $(READY) ## write requirements.lock anew
-	@echo "== requirements.lock from settings.ini"
-	@$(PY) -m pip install -q uv
-	@$(IN) uv pip compile -q --universal --python-version $$(sed -n 's/^min_python *= *//p' settings.ini) --upgrade \
-		--extra dev --extra bench --no-annotate --no-header --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.lock
+export: ## write miniai/ from the notebooks, and clean them
+	$(IN) sh -c 'nbdev-export && nbdev-clean'
 
-workbook: $(READY) ## write the spreadsheet of notebook 04, with LibreOffice its pictures too
-	@echo "== nbs/workbook/"
-	@$(PY) nbs/workbook/make.py
+bench: ## time miniai beside others, about 35 minutes on 2 cores, into benchmarks/README.md (QUICK=1: try it, 3 minutes)
+	$(IN) sh .ci/bench.sh
+
+lock: ## write requirements.lock anew
+	$(IN) sh .ci/lock.sh
+
+workbook: ## write the spreadsheet of lesson 05, with LibreOffice its pictures too
+	$(IN) python tools/make_workbook.py
+
+environment: ## make the environment, and nothing else
+	$(IN) true
 
 clean: ## remove caches and builds (the environment and the notebooks' outputs stay)
 	@echo "== removing caches and builds"
 	@rm -rf build dist *.egg-info .pytest_cache .hypothesis
 	@find . -path ./.venv -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -type d -prune -exec rm -rf {} +
-
-$(VENV)/.ready: requirements.lock settings.ini setup.py pyproject.toml
-	@sh .ci/setup.sh "$(VENV)" "$(PYTHON)"
-
-active-python:
-	@sh .ci/setup.sh "" "$(PYTHON)"

@@ -7,12 +7,14 @@ settings = ConfigParser(delimiters=["="], interpolation=None)
 settings.read("settings.ini", encoding="utf-8")
 cfg = settings["DEFAULT"]
 url = f"https://github.com/{cfg['user']}/{cfg['repo']}"
+needs = {extra: cfg[f"{extra}_requirements"].split() for extra in ("lessons", "scale", "dev", "bench")}
+needs["dev"] += needs["lessons"] + needs["scale"]
 
 setup(
     version=cfg["version"], description=cfg["description"], license_expression=cfg["license"], author=cfg["author"],
     keywords=cfg["keywords"].split(), python_requires=">=" + cfg["min_python"], url=url,
     long_description=Path("README.md").read_text(encoding="utf-8"), long_description_content_type="text/markdown",
-    packages=["miniai"], package_data={"miniai": ["sample/*"]}, include_package_data=False,
-    install_requires=cfg["requirements"].split(),
-    extras_require={"dev": cfg["dev_requirements"].split(), "bench": cfg["bench_requirements"].split()},
+    packages=["miniai", "miniai.exercises", "miniai.lab", "miniai.results"], package_dir={"miniai.results": "results"},
+    package_data={"miniai": ["sample/*"], "miniai.results": ["*.jsonl"]}, include_package_data=False,
+    install_requires=cfg["requirements"].split(), extras_require=needs,
 )

@@ -8,7 +8,7 @@ cells = json.loads((root / "nbs/00_start.ipynb").read_text(encoding="utf-8"))["c
 cell = next(s for s in map("".join, (c["source"] for c in cells)) if s.startswith("# Colab install"))
 args, here = shlex.split(re.search(r"%pip (.*)", cell)[1]), f"git+{root.as_uri()}"
 args = [re.sub(r"git\+https://[^@]+@.*", here, a) for a in args]
-if here not in args: sys.exit(f"the Colab cell installs no repository: {' '.join(args)}")
+if not any(here in a for a in args): sys.exit(f"the Colab cell installs no repository: {' '.join(args)}")
 
 before = {name: version(name) for name in ("torch", "torchvision")}
 print("==", *args, flush=True)
@@ -17,7 +17,7 @@ after = {name: version(name) for name in before}
 if before != after: sys.exit(f"the Colab cell replaced {before} by {after}")
 
 with tempfile.TemporaryDirectory() as away:
-    for file in sorted((root / "miniai").glob("[a-z]*.py")):
-        subprocess.run([sys.executable, "-c", f"import miniai.{file.stem} as m; assert 'site-packages' in m.__file__"],
-                       check=True, cwd=away)
-        print("   imports: miniai." + file.stem, flush=True)
+    for file in sorted((root / "miniai").rglob("[a-z]*.py")):
+        module = ".".join(file.relative_to(root).with_suffix("").parts)
+        subprocess.run([sys.executable, "-c", f"import {module} as m; assert 'site-packages' in m.__file__"], check=True, cwd=away)
+        print("   imports: " + module, flush=True)

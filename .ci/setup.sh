@@ -1,9 +1,13 @@
 #!/bin/sh
 # Make the environment that the Makefile works in: setup.sh FOLDER PYTHON
 # An empty FOLDER means the python that is active: it is only looked at. What is missing is said in one line.
+# A folder is ready once its file .ready is newer than what says what belongs into it.
 set -eu
 venv=$1 python=$2
 fail() { echo "miniai: $1" >&2; exit 1; }
+
+if [ -n "$venv" ] && [ -e "$venv/.ready" ] &&
+    [ -z "$(find requirements.lock settings.ini setup.py pyproject.toml -newer "$venv/.ready")" ]; then exit; fi
 
 min=$(sed -n 's/^min_python *= *//p' settings.ini)
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) ||
@@ -12,7 +16,7 @@ version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/de
     fail "$python is Python $version, and $min or newer is needed: name one with PYTHON="
 
 if [ -z "$venv" ]; then
-    said=$("$python" -c 'import torch, torchvision, nbdev, pytest, miniai.core' 2>&1) ||
+    said=$("$python" -c 'import torch, torchvision, nbdev, pytest, xdist, miniai.core' 2>&1) ||
         fail "$python lacks something ($(echo "$said" | tail -n 1)): $python -m pip install -e '.[dev]'"
     exit
 fi
@@ -39,4 +43,8 @@ fi
 said=$("$venv/bin/python" -c 'import torch, torchvision, miniai.core' 2>&1) ||
     fail "installed, but not importable: $(echo "$said" | tail -n 1)"
 rm -f "$log"
+# nbdev's hooks keep execution counts out of saved notebooks and merge conflicts out of their JSON.
+if [ -d .git ]; then
+    "$venv/bin/nbdev-install-hooks" >/dev/null || echo "   nbdev's git hooks could not be installed"
+fi
 touch "$venv/.ready"

@@ -1,0 +1,13 @@
+#!/bin/sh
+# Every notebook in the smoke tier and the fast tests; with the argument `slow`, tests/slow instead.
+set -eu
+case "$WORKERS" in ''|*[!0-9]*) echo "miniai: WORKERS is '$WORKERS': give a number" >&2; exit 1 ;; esac
+export MINIAI_TIER=smoke OMP_NUM_THREADS=1
+if [ "${1:-}" = slow ]; then
+    echo "== tests/slow"
+    exec python -m pytest -q -n "$WORKERS" tests/slow
+fi
+echo "== notebooks, smoke tier, $WORKERS at a time"
+nbdev-test --n-workers "$WORKERS" --do-print || { echo "FAILED: a notebook (its error is above)"; exit 1; }
+echo "== tests/"
+exec python -m pytest -q -n "$WORKERS" --ignore tests/slow tests

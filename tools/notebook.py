@@ -1,0 +1,37 @@
+"Run one notebook in the tier of $MINIAI_TIER; with --save its outputs replace the old ones: notebook.py FILE [--save]"
+import json, subprocess, sys, time
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from rewrite import write_notebook
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+def without_widgets(outputs):
+    """Outputs without live widgets, which are dead in a saved notebook. One that shows nothing else goes, unless it has a
+    picture or HTML beside the widget."""
+    kept = []
+    for out in outputs:
+        data = out.get("data", {})
+        if WIDGET in data:
+            del data[WIDGET]
+            if not any(kind.startswith(("image/", "text/html")) for kind in data): continue
+        kept.append(out)
+    return kept
+
+def run(file, save):
+    "Execute a notebook; an error stops it, and its file stays as it was."
+    nb = nbformat.read(file, as_version=4)
+    start = time.perf_counter()
+    NotebookClient(nb, timeout=None, kernel_name="python3", store_widget_state=False,
+                   resources={"metadata": {"path": file.parent}}).execute()
+    print(f"   {file.name}: {(time.perf_counter() - start) / 60:.1f} minutes", flush=True)
+    if not save: return
+    for cell in nb.cells:
+        if cell.cell_type == "code": cell.outputs = without_widgets(cell.outputs)
+    nb.metadata.pop("widgets", None)
+    write_notebook(file, json.loads(nbformat.writes(nb)))
+    subprocess.run(["nbdev-clean", "--fname", str(file)], check=True)
+
+if __name__ == "__main__": run(Path(sys.argv[1]).resolve(), "--save" in sys.argv[2:])

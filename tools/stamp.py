@@ -1,0 +1,30 @@
+"Write the Colab badge and the install cell, from settings.ini, into every lesson: stamp.py [checkout]"
+import configparser, sys
+from pathlib import Path
+
+from rewrite import ROOT, lessons, rewrite
+
+# The mark stands alone with a blank line after it: Markdown takes a line that begins with <!-- for HTML, to the next blank one.
+BADGE = """<!-- badge -->
+
+[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/{user}/{repo}/blob/{branch}/nbs/{file})"""
+INSTALL = """# Colab install: elsewhere this cell does nothing
+import sys
+if "google.colab" in sys.modules:
+    %pip install -q "{name}[lessons] @ git+https://github.com/{user}/{repo}@{branch}\""""
+
+def stamp(root):
+    "Stamp every lesson. Raises ValueError for one that lacks a cell."
+    settings = configparser.ConfigParser(interpolation=None, delimiters=["="])
+    settings.read(Path(root) / "settings.ini", encoding="utf-8")
+    for file in lessons(root):
+        facts, missing = dict(settings["DEFAULT"], file=file.name), {"<!-- badge -->": BADGE, "# Colab install": INSTALL}
+        def change(source, cell):
+            mark = next((m for m in missing if source.startswith(m)), None)
+            return missing.pop(mark).format(**facts) if mark else source
+        rewrite(file, change)
+        if missing: raise ValueError(f"{file} has no cell that begins with {' or '.join(missing)}")
+
+if __name__ == "__main__":
+    print("== badges and install cells from settings.ini")
+    stamp(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT)
