@@ -3,9 +3,9 @@
 # %% auto #0
 __all__ = []
 
-# %% ../nbs/modules/init.ipynb #1e032005
+# %% ../nbs/modules/init.ipynb #93cddbba
 "How networks are trained: the package behind the notebooks."
-from .augment import Cutout, Mixup, RandCopy, RandErase, RandomCrop, RandomFlip, augment
+from .augment import Cutout, Mixup, RandCopy, RandErase, RandomCrop, RandomFlip
 from .callbacks import EMACB, FreezeCB, GradientClipCB, LookaheadCB, ScheduleFreeCB
 from .core import default_device, set_seed
 from .cost import count_parameters, flops
@@ -19,9 +19,8 @@ from .metrics import accuracy, soft_accuracy
 from .optim import (
     SGD, Adadelta, Adagrad, Adam, AdamW, Lion, Muon, NAdam, RMSprop, ScheduleFreeAdamW)
 from .predict import ece, ensemble, fit_temperature, recalibrate_batchnorm
-from miniai.sched import (
+from .sched import (
     BatchSchedCB, ConstantLR, CosineAnnealingLR, CosineAnnealingWarmRestarts, CyclicLR, EpochSchedCB, ExponentialLR,
-    LambdaLR, LinearLR, MultiStepLR, OneCycleLR, PolynomialLR, StepLR, combine, cosine, exponential, linear, polynomial,
-    step)
+    LambdaLR, LinearLR, MultiStepLR, OneCycleLR, PolynomialLR, StepLR)
 
 __all__ += [name for name, value in globals().items() if getattr(value, "__module__", "").startswith("miniai.")]
