@@ -2,7 +2,7 @@
 # Write requirements.lock anew, from settings.ini.
 set -eu
 echo "== requirements.lock from settings.ini"
-python -m pip install -q uv
+"$PY" -m pip install -q uv
 exec uv pip compile -q --universal --python-version "$(sed -n 's/^min_python *= *//p' settings.ini)" --upgrade \
     --extra dev --extra bench --no-annotate --no-header --no-emit-index-url --no-emit-find-links pyproject.toml \
     -o requirements.lock

@@ -5,9 +5,9 @@ case "$WORKERS" in ''|*[!0-9]*) echo "miniai: WORKERS is '$WORKERS': give a numb
 export MINIAI_TIER=smoke OMP_NUM_THREADS=1
 if [ "${1:-}" = slow ]; then
     echo "== tests/slow"
-    exec python -m pytest -q -n "$WORKERS" tests/slow
+    exec "$PY" -m pytest -q -n "$WORKERS" tests/slow
 fi
 echo "== notebooks, smoke tier, $WORKERS at a time"
 nbdev-test --n-workers "$WORKERS" --do-print || { echo "FAILED: a notebook (its error is above)"; exit 1; }
 echo "== tests/"
-exec python -m pytest -q -n "$WORKERS" --ignore tests/slow tests
+exec "$PY" -m pytest -q -n "$WORKERS" --ignore tests/slow tests

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDERS = ".ci", ".github", "benchmarks", "miniai", "nbs", "results", "tests"
+FOLDERS = ".ci", ".github", "benchmarks", "miniai", "nbs", "results", "tests", "tools"
 NOT_SOURCE = "__pycache__", ".ipynb_checkpoints", "_proc", "*.egg-info"
 
 @pytest.fixture(scope="session")

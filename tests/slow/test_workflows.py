@@ -71,4 +71,4 @@ def test_one_failing_notebook_fails_the_gpu_job_and_the_others_still_run(copy, t
     assert run.returncode == 1 and len(rows) == 2 + len(names)
     for name, row in zip(names, rows[2:]):
         assert row == f"| {name} | {'**failed**' if name.startswith('01') else 'passed'} | 0 |"
-    assert (copy / "calls").read_text().splitlines() == [f"notebook NB={n[:2]} SEED=3" for n in names]
+    assert (copy / "calls").read_text().splitlines() == [f"experiments NB={n[:2]} SEED=3 SEEDS=1" for n in names]

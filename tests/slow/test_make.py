@@ -4,7 +4,7 @@ import os, re, subprocess, sys
 import pytest
 from conftest import ROOT
 
-OURS = "PIP_", "MAKE", "MFLAGS", "VENV", "PYTHON", "VIRTUAL_ENV", "DISPLAY", "WAYLAND_DISPLAY", "WORKERS", "SEED"
+OURS = "PIP_", "MAKE", "MFLAGS", "MINIAI_", "VENV", "PYTHON", "VIRTUAL_ENV", "DISPLAY", "WAYLAND_DISPLAY", "WORKERS", "SEED", "NB", "ARGS"
 
 @pytest.fixture
 def program(tmp_path):
@@ -60,10 +60,10 @@ def stub_python(program):
 
 def test_help_lists_every_target(make):
     text = (ROOT / "Makefile").read_text()
-    targets = set(re.search(r"^\.PHONY: (.*)$", text, re.M)[1].split()) - {"active-python"}
-    listed = dict(re.findall(r"^make (\w+) +(\S.*)$", make("help").stdout, re.M))
+    targets = set(re.search(r"^\.PHONY: (.*)$", text, re.M)[1].split())
+    listed = dict(re.findall(r"^make ([a-z-]+) +(\S.*)$", make("help").stdout, re.M))
     assert set(listed) == targets and make().stdout == make("help").stdout
-    assert targets == set(re.findall(r"^([a-z]+):", text, re.M))
+    assert targets == set(re.findall(r"^([a-z-]+):", text, re.M))
 
 # -- something is missing
 
@@ -76,7 +76,7 @@ def test_old_python(make, program, target, settings):
 def test_which_pythons_are_good(make, program, stub_python, version, good):
     stub_python()
     program("python3", STUB.replace("3.12", version))
-    assert (make(".venv/.ready").returncode == 0) is good
+    assert (make("environment").returncode == 0) is good
 
 def test_no_python(make):
     fails_in_one_line(make("test", "PYTHON=python3-of-nobody"), "python3-of-nobody does not run", "PYTHON=")
@@ -117,10 +117,6 @@ case "$2" in
 esac
 """)
     fails_in_one_line(make("test", "VENV="), "No module named 'torch'", "-m pip install -e '.[dev]'")
-
-def test_no_such_notebook(make, stub_python):
-    stub_python()
-    for args in (["NB=99"], []): fails_in_one_line(make("notebook", *args), "no notebook")
 
 # -- the environment
 
@@ -167,15 +163,56 @@ def test_lab_goes_on_without_data(make, program, stub_python):
 def test_test_fails_with_either_half(make, program, stub_python, notebooks, tests):
     stub_python()
     program("nbdev-test", f'echo "notebooks in $MINIAI_TIER"; exit {notebooks}')
-    program("python", f"echo 1 passed; exit {tests}")
+    program("python3", STUB.replace("esac", f'*"-m pytest"*) echo 1 passed; exit {tests};;\nesac'))
     run = make("test", "VENV=")
     said = [line for line in run.stdout.splitlines() if not line.startswith("make: ***")]
     assert (run.returncode == 0) is (not notebooks and not tests) and "notebooks in smoke" in said
     assert said[-1] == ("FAILED: a notebook (its error is above)" if notebooks else "1 passed")
 
-def test_notebook_runs_in_full_with_the_seed(make, program, stub_python):
+def test_lab_hands_its_arguments_on(make, program, stub_python):
     stub_python()
-    program("jupyter", 'echo "$MINIAI_TIER $MINIAI_SEED $*"')
-    program("nbdev-clean", "true")
+    program("jupyter", 'echo "jupyter $*"')
+    assert "--port 8899" in make("lab", "VENV=", "ARGS=--port 8899").stdout
+
+# -- one lesson
+
+@pytest.fixture
+def echo_python(program):
+    "A python3 that says how a tool was called."
+    program("python3", STUB.replace("esac", '*tools/*) echo "$MINIAI_TIER $MINIAI_SEED ${MINIAI_SEEDS:--} $MINIAI_LESSON $*";;\nesac'))
+
+def test_notebook_runs_in_quick_with_the_seed(make, echo_python):
     said = make("notebook", "VENV=", "NB=00", "SEED=3").stdout
-    assert "full 3 nbconvert" in said and "store_widget_state=False" in said and "nbs/00_start.ipynb" in said
+    assert "quick 3 - 00_start tools/notebook.py nbs/00_start.ipynb --save" in said
+
+def test_experiments_run_in_full_with_the_seeds_and_save_nothing(make, echo_python):
+    said = make("experiments", "VENV=", "NB=13", "SEEDS=8").stdout
+    assert "full 42 8 13_resnet tools/notebook.py nbs/13_resnet.ipynb\n" in said
+
+def test_check_runs_one_lesson_in_smoke(make, echo_python):
+    assert "smoke 42 - 07_adaptive tools/check.py nbs/07_adaptive.ipynb" in make("check", "VENV=", "NB=07").stdout
+
+@pytest.mark.parametrize("target", ["notebook", "experiments", "check"])
+def test_arguments_are_looked_at_before_anything_is_installed(make, copy, target):
+    for args in (["NB=99"], [], ["NB=7"], ["NB=*"], ["NB=00", "SEED=abc"], ["NB=00", "SEED=-1"], ["NB=00", "SEEDS=x"]):
+        run = make(target, *args)
+        fails_in_one_line(run, args[-1].split("=")[1] if args else "no notebook")
+        assert not (copy / ".venv").exists()
+
+EVIL = "99; touch evil; :", "$(touch evil)", "`touch evil`", "$(shell touch evil)", "x' ; touch evil ; '", '"; touch evil; "'
+
+@pytest.mark.parametrize("evil", EVIL)
+@pytest.mark.parametrize("target, name", [("notebook", "NB"), ("notebook", "SEED"), ("experiments", "SEEDS"), ("lab", "ARGS"),
+                                          ("test", "WORKERS"), ("bench", "QUICK"), ("results", "PYTHON")])
+def test_nothing_given_on_the_command_line_is_run(make, copy, program, stub_python, target, name, evil):
+    stub_python()
+    program("jupyter", "true")
+    args = {"NB": "00", "VENV": ""} | {name: evil}
+    run = make(target, *(f"{k}={v}" for k, v in args.items()))
+    assert not list(copy.rglob("evil")), run.stdout
+    make(target, **args)
+    assert not list(copy.rglob("evil")), "run from the environment"
+
+def test_environment_in_a_folder_with_a_space(make, copy, stub_python):
+    stub_python()
+    assert make("environment", "VENV=my env").returncode == 0 and (copy / "my env/.ready").exists()
