@@ -1,5 +1,5 @@
 "Run one notebook in the tier of $MINIAI_TIER; with --save its outputs replace the old ones: notebook.py FILE [--save]"
-import json, subprocess, sys, time
+import json, re, subprocess, sys, time
 from pathlib import Path
 
 import nbformat
@@ -20,6 +20,15 @@ def without_widgets(outputs):
         kept.append(out)
     return kept
 
+def with_alt(source, outputs):
+    "Outputs whose pictures say what they show: the cell's `#| fig-alt: …`, as metadata and as the text beside the picture."
+    alt = re.search(r"^#\| *fig-alt: *(.+)$", source, re.M)
+    for out in outputs:
+        if alt and "image/png" in out.get("data", {}):
+            out["data"]["text/plain"] = alt[1].strip()
+            out["metadata"] = {"image/png": {"alt": alt[1].strip()}}
+    return outputs
+
 def run(file, save):
     "Execute a notebook; an error stops it, and its file stays as it was."
     nb = nbformat.read(file, as_version=4)
@@ -29,7 +38,7 @@ def run(file, save):
     print(f"   {file.name}: {(time.perf_counter() - start) / 60:.1f} minutes", flush=True)
     if not save: return
     for cell in nb.cells:
-        if cell.cell_type == "code": cell.outputs = without_widgets(cell.outputs)
+        if cell.cell_type == "code": cell.outputs = with_alt(cell.source, without_widgets(cell.outputs))
     nb.metadata.pop("widgets", None)
     write_notebook(file, json.loads(nbformat.writes(nb)))
     subprocess.run(["nbdev-clean", "--fname", str(file)], check=True)
