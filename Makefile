@@ -42,7 +42,7 @@ stamp: ## write the Colab badge and install cell into every lesson
 	$(IN) python tools/stamp.py
 
 export: ## write miniai/ from the notebooks, and clean them
-	$(IN) sh -c 'nbdev-export && nbdev-clean'
+	$(IN) sh .ci/export.sh
 
 bench: ## time miniai beside others, about 35 minutes on 2 cores, into benchmarks/README.md (QUICK=1: try it, 3 minutes)
 	$(IN) sh .ci/bench.sh

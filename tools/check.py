@@ -18,7 +18,7 @@ def tests(file):
 if __name__ == "__main__":
     file = Path(sys.argv[1]).resolve()
     exercises = ROOT / "nbs/exercises" / file.name
-    steps = {"export": ["nbdev-export"], "smoke": ["nbdev-test", "--path", str(file), "--do-print"],
+    steps = {"export": ["nbdev-export"], "smoke": ["nbdev-test", str(file), "--do-print"],
              "tests": [sys.executable, "-m", "pytest", "-q", *tests(file)],
              "exercises": [sys.executable, "-m", "pytest", "-q", str(ROOT / "tests/test_exercises.py"), "-k", file.stem[3:]]}
     if not exercises.exists(): del steps["exercises"]
@@ -26,4 +26,4 @@ if __name__ == "__main__":
     for what, command in steps.items():
         print(f"== {what}: {file.stem}", flush=True)
         if subprocess.run(command, cwd=ROOT).returncode: sys.exit(f"FAILED: {what}")
-    subprocess.run(["nbdev-clean"], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, str(ROOT / "tools/clean.py")], check=True)

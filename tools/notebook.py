@@ -1,10 +1,10 @@
 "Run one notebook in the tier of $MINIAI_TIER; with --save its outputs replace the old ones: notebook.py FILE [--save]"
-import json, re, subprocess, sys, time
+import json, re, sys, time
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from rewrite import write_notebook
+from rewrite import clean, write_notebook
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -40,7 +40,6 @@ def run(file, save):
     for cell in nb.cells:
         if cell.cell_type == "code": cell.outputs = with_alt(cell.source, without_widgets(cell.outputs))
     nb.metadata.pop("widgets", None)
-    write_notebook(file, json.loads(nbformat.writes(nb)))
-    subprocess.run(["nbdev-clean", "--fname", str(file)], check=True)
+    write_notebook(file, clean(json.loads(nbformat.writes(nb))))
 
 if __name__ == "__main__": run(Path(sys.argv[1]).resolve(), "--save" in sys.argv[2:])

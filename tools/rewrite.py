@@ -22,6 +22,13 @@ def write(file, text):
 
 def write_notebook(file, nb): write(file, json.dumps(nb, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
+def clean(nb):
+    "Take out what nbdev-clean takes out, in place: nbdev's own command would write over the file as it goes."
+    from nbdev.clean import clean_nb
+    from nbdev.config import get_config
+    clean_nb(nb, clean_ids=True, allowed_out_metadata_keys=get_config(path=ROOT).get("allowed_out_metadata_keys"))
+    return nb
+
 def lessons(root): return sorted((Path(root) / "nbs").glob("[0-9]*.ipynb"))
 
 def rewrite(file, change):
