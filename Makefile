@@ -12,7 +12,7 @@ MAKEOVERRIDES =
 # In front of a command: make the environment if need be, then run the command from it.
 IN := @sh .ci/in.sh
 
-.PHONY: help lab test test-all check notebook experiments results stamp export bench lock workbook environment clean
+.PHONY: help lab test test-slow test-all check notebook experiments results stamp export bench lock workbook environment clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | awk -F '\t' '{ printf "make %-11s %s\n", $$1, $$2 }'
@@ -23,8 +23,10 @@ lab: ## install, get Fashion-MNIST, open JupyterLab on nbs/ (ARGS='--port 8899' 
 test: ## run every notebook (smoke tier) and the fast tests
 	$(IN) sh .ci/test.sh
 
-test-all: test ## the same, then tests/slow: packaging, processes, benchmarks, spreadsheet engine
+test-slow: ## run tests/slow: packaging, processes, benchmarks, spreadsheet engine
 	$(IN) sh .ci/test.sh slow
+
+test-all: test test-slow ## both
 
 check: ## one lesson while you work on it: export, smoke, its exercises and tests: make check NB=07
 	@sh .ci/lesson.sh check
