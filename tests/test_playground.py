@@ -1,6 +1,7 @@
 """The widgets of 04 without a browser: controls, paths by hand, every optimizer on every surface, bad input."""
 import statistics, time
 from functools import partial
+from html import escape
 
 import matplotlib.pyplot as plt
 import pytest
@@ -121,6 +122,17 @@ def test_what_an_optimizer_refuses_is_said():
     assert "2 dimensions" in play.text.value
     control(play, "optimizer").value = "Adam"
     assert play.text.value.startswith("Adam: loss")
+
+def test_a_name_is_shown_as_it_is():
+    "On the page, where it could be HTML, and in the picture, where a $ could begin a formula."
+    for name in "<b>SGD</b>", r"SGD $\frac$":
+        play = playground({name: optim.SGD})
+        assert play.text.value.startswith(f"{escape(name)}: loss") and play.image.value[:4] == PNG
+    def refuses(params, lr=.1): raise ValueError("<i>no</i>")
+    assert "&lt;i&gt;no&lt;/i&gt;" in playground(dict(SGD=refuses)).text.value
+
+def test_arrival_is_the_first_step_that_is_low_enough():
+    assert arrival(bowl(), [(-4., 1.), (2., 0.), (.1, .1), (3., 0.)]) == 2 and arrival(bowl(), [(-4., 1.)]) is None
 
 def test_it_leaves_the_global_generator_alone():
     before = torch.get_rng_state()

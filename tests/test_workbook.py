@@ -1,19 +1,16 @@
-"The spreadsheet of notebook 04, computed by spreadsheet engines, against `miniai.optim`."
-import math, re, shutil, subprocess, zipfile
+"The spreadsheet of 05 against `miniai.optim`; `tests/slow/` has it computed by spreadsheet engines."
+import math, re, zipfile
 from functools import cache
 
-import formulas, numpy as np, openpyxl, pytest, torch
+import numpy as np, openpyxl, pytest, torch
 from conftest import ROOT
-from miniai.core import tier
-from miniai.lab.workbook import DATA, RULES, START, expand, optimizer_workbook
+from miniai.lab.workbook import _DATA, RULES, START, expand, optimizer_workbook
 from miniai.optim import SGD, Adam, RMSprop
 
 COMMITTED = ROOT / "nbs/workbook/optimizers.xlsx"
 COLUMNS = {name: list(expand(START | rule)) for name, (_, _, rule) in RULES.items()}
 STATE = {"momentum": {"v": "momentum_buffer"}, "RMSprop": {"s": "square_avg"},
          "Adam": {"m": "exp_avg", "v": "exp_avg_sq"}, "annealed": {"m": "exp_avg", "v": "exp_avg_sq"}}
-# An engine needs some 4 ms a formula, and the whole book has 25,000. Its rows are all alike: there is a test for that.
-SIZE = dict(points=5, epochs=3) if tier() == "smoke" else dict(points=30, epochs=8)
 OTHERS = dict(sgd_lr=.01, sgd_delta=.001, momentum_lr=.003, momentum_mu=.8, rmsprop_lr=.1, rmsprop_alpha=.9,
               rmsprop_eps=1e-3, adam_lr=.3, adam_beta1=.8, adam_beta2=.9, adam_eps=1e-2, annealed_lr=.4,
               annealed_lr_end=.05, annealed_T_max=11, annealed_beta1=.7, annealed_beta2=.95, annealed_eps=1e-3,
@@ -34,7 +31,7 @@ def optim_steps(sheet, x, y, inputs):
     given = {name: value for name, (_, cells, _) in RULES.items() if name == sheet for name, value in cells.items()}
     given |= {name.removeprefix(prefix): value for name, value in inputs.items() if name.startswith(prefix)}
     if "T_max" in given: given["T_max"] = inputs.get("annealed_T_max", len(x))
-    start, lr, adam = DATA | inputs, given["lr"], sheet in ("Adam", "annealed")
+    start, lr, adam = _DATA | inputs, given["lr"], sheet in ("Adam", "annealed")
     p = [torch.tensor(float(start[f"start_{n}"]), dtype=torch.float64, requires_grad=True) for n in "ab"]
     opt = (SGD(p, lr, momentum=given.get("mu", 0)) if sheet in ("SGD", "momentum") else
            RMSprop(p, lr, given["alpha"], given["eps"]) if sheet == "RMSprop" else
@@ -77,44 +74,12 @@ def assert_equal_to_optim(read, epochs, points, inputs={}):
             np.testing.assert_allclose(got["check_a"] - got["grad_a"], delta * got["x"]**2, atol=1e-8)
             np.testing.assert_allclose(got["check_b"] - got["grad_b"], delta, atol=1e-8)
         x, y = got["x"][:points], got["y"][:points]
-        a, b = (np.r_[(DATA | inputs)[f"start_{n}"], want[f"new_{n}"][points - 1::points]] for n in "ab")
+        a, b = (np.r_[(_DATA | inputs)[f"start_{n}"], want[f"new_{n}"][points - 1::points]] for n in "ab")
         line = np.polyfit(x, y, 1)
         summary = np.c_[np.arange(epochs + 1), a, b, np.sqrt(((np.outer(a, x) + b[:, None] - y)**2).mean(1)),
                         np.full(epochs + 1, np.sqrt(((np.polyval(line, x) - y)**2).mean()))]
         read_summary = [[float(read(sheet, f"{c}{13 + e}")) for c in "ABCDE"] for e in range(epochs + 1)]
         np.testing.assert_allclose(read_summary, summary, rtol=1e-9)
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory):
-    "The workbook in a spreadsheet engine, which is not told the values that stand beside the formulas."
-    path = tmp_path_factory.mktemp("engine") / "book.xlsx"
-    optimizer_workbook(without_values(path), **SIZE)
-    return formulas.ExcelModel().loads(str(without_values(path))).finish()
-
-def without_values(path):
-    "Take the value out of every formula cell of a workbook, if it is there yet; gives the path."
-    if not path.exists(): return path
-    with zipfile.ZipFile(path) as book: parts = {name: book.read(name) for name in book.namelist()}
-    with zipfile.ZipFile(path, "w") as book:
-        for name, data in parts.items():
-            if "worksheets/sheet" in name: data = re.sub(rb"</f><v>[^<]*</v>", b"</f>", data)
-            book.writestr(name, data)
-    return path
-
-def reader(solution):
-    values = {re.sub(r"^'\[.*\](.*)'!", r"\1!", str(k)): v for k, v in solution.items() if "!" in str(k)}
-    return lambda sheet, address: values[f"{sheet.upper()}!{address}"].value[0, 0]
-
-def test_engine_equals_optim(engine):
-    assert_equal_to_optim(reader(engine.calculate()), SIZE["epochs"], SIZE["points"])
-
-def test_every_input_cell_is_live(engine):
-    "All of them changed in the engine, as a reader would: every row follows."
-    where = {name: str(ref) for name, ref in input_cells().items()}
-    assert set(where) == set(OTHERS), "an input cell is not tried"
-    book = "'[book.xlsx]{}'!{}".format
-    solution = engine.calculate(inputs={book(*where[name].upper().split("!")): value for name, value in OTHERS.items()})
-    assert_equal_to_optim(reader(solution), SIZE["epochs"], SIZE["points"], OTHERS)
 
 def input_cells():
     "Name → 'sheet!B5' of the coloured cells, by the committed workbook."
@@ -122,18 +87,6 @@ def input_cells():
     places = {name: d.attr_text.replace("'", "").replace("$", "") for name, d in book.defined_names.items()}
     at = lambda place: book[place.split("!")[0]][place.split("!")[1]]
     return {name: place for name, place in places.items() if ":" not in place and at(place).data_type == "n"}
-
-@pytest.mark.skipif(not shutil.which("soffice"), reason="LibreOffice is not installed")
-@pytest.mark.parametrize("size, inputs", [(dict(points=30, epochs=8), {}), (dict(points=6, epochs=3), OTHERS)],
-                         ids=["whole", "other inputs"])
-def test_libreoffice_equals_optim(tmp_path, size, inputs):
-    "The book has no values to begin with, so LibreOffice must compute them all."
-    source = tmp_path / "book.xlsx"
-    optimizer_workbook(source, **size, **inputs)
-    subprocess.run(["soffice", f"-env:UserInstallation=file://{tmp_path}/profile", "--headless", "--convert-to", "xlsx",
-                    "--outdir", tmp_path / "out", without_values(source)], check=True, capture_output=True, timeout=300)
-    book = openpyxl.load_workbook(tmp_path / "out/book.xlsx", data_only=True)
-    assert_equal_to_optim(lambda sheet, address: book[sheet][address].value, **size, inputs=inputs)
 
 def test_values_beside_the_formulas_equal_optim():
     "What a viewer shows that does not compute."

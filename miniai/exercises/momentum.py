@@ -4,14 +4,16 @@
 __all__ = ['check_unbiased_average', 'unbiased_average', 'check_to_torch', 'to_torch', 'check_largest_stable_lr',
            'largest_stable_lr', 'check_nesterov', 'nesterov']
 
-# %% ../../nbs/exercises/06_momentum.ipynb #4d1b6e2c
+# %% ../../nbs/exercises/06_momentum.ipynb #ab5e5d1b
+"The exercises of 06: an average without bias, damped momentum in PyTorch's terms, the largest stable rate, Nesterov."
+import numpy as np
 import torch
 from torch import nn
 
-from . import WrongAnswer, exercise, expect, same
+from . import exercise, same
 from ..optim import fading_average
 
-# %% ../../nbs/exercises/06_momentum.ipynb #a619d89b
+# %% ../../nbs/exercises/06_momentum.ipynb #df92f267
 @exercise
 def check_unbiased_average(
     unbiased_average,            # your function: values [n], beta → averages [n]
@@ -23,7 +25,7 @@ def check_unbiased_average(
     for i, value in enumerate(values, 1):
         average = (beta * average + (1 - beta) * value) / (1 - beta**i)
         fed_back.append(average)
-    same(unbiased_average(values, beta), plain / (1 - beta**t), "the average of 3, 1, 4, 1, 5, 9", {
+    same(unbiased_average(values.clone(), beta), plain / (1 - beta**t), "the average of 3, 1, 4, 1, 5, 9", {
         "there is no bias correction: the first average is far too low": plain,
         "the first value is taken for the start: that gives it too much weight":
             values[0] + fading_average(values - values[0], beta),
@@ -33,11 +35,35 @@ def check_unbiased_average(
         "divide by 1 − βᵗ at every t, not by 1 − β": plain / (1 - beta),
         "t counts from 1: after the first value the weights add up to 1 − β": plain / (1 - beta**(t + 1))})
 
-# %% ../../nbs/exercises/06_momentum.ipynb #33322317
+# %% ../../nbs/exercises/06_momentum.ipynb #7d699b78
 @check_unbiased_average.solution
 def unbiased_average(values, beta):
     t = torch.arange(1, len(values) + 1, dtype=values.dtype)
     return fading_average(values, beta) / (1 - beta**t)
+
+# %% ../../nbs/exercises/06_momentum.ipynb #5a6dd6c0
+def _times(values): return torch.arange(1, len(values) + 1, dtype=values.dtype)
+def _from_first(values, beta):
+    out = [values[0]]
+    for v in values[1:]: out.append(beta * out[-1] + (1 - beta) * v)
+    return torch.stack(out)
+def _fed_back(values, beta):
+    out, a = [], 0.
+    for i, v in enumerate(values, 1):
+        a = (beta * a + (1 - beta) * v) / (1 - beta**i)
+        out.append(a)
+    return torch.stack(out)
+
+# %% ../../nbs/exercises/06_momentum.ipynb #3123ec38
+_wrong = check_unbiased_average.wrong
+_wrong("no bias correction", fading_average)
+_wrong("too much weight", _from_first)
+_wrong("fed back", _fed_back)
+_wrong("exchanged", lambda v, b: fading_average(v, 1 - b) / (1 - (1 - b)**_times(v)))
+_wrong("not by 1 − β", lambda v, b: fading_average(v, b) / (1 - b))
+_wrong("counts from 1", lambda v, b: fading_average(v, b) / (1 - b**(_times(v) + 1)))
+_wrong("it must be", lambda v, b: v)
+_wrong("has the shape [2]", lambda v, b: v[:2]);
 
 # %% ../../nbs/exercises/06_momentum.ipynb #58fc3d8e
 @exercise
@@ -65,11 +91,21 @@ def check_to_torch(
             "momentum=1 − β: μ is β itself": path(lr * (1 - beta), momentum=1 - beta),
             "there is no momentum in it": path(lr * (1 - beta))})
 
-# %% ../../nbs/exercises/06_momentum.ipynb #357e5703
+# %% ../../nbs/exercises/06_momentum.ipynb #970289a5
 @check_to_torch.solution
 def to_torch(lr, beta): return dict(lr=lr * (1 - beta), momentum=beta)
 
-# %% ../../nbs/exercises/06_momentum.ipynb #6e1fe5a6
+# %% ../../nbs/exercises/06_momentum.ipynb #8191f601
+_wrong = check_to_torch.wrong
+_wrong("dampening=β leaves the first step undamped", lambda lr, b: dict(lr=lr, momentum=b, dampening=b))
+_wrong("too long", lambda lr, b: dict(lr=lr, momentum=b))
+_wrong("turned round", lambda lr, b: dict(lr=lr / (1 - b), momentum=b))
+_wrong("once too often", lambda lr, b: dict(lr=lr * (1 - b), momentum=b, dampening=b))
+_wrong("μ is β itself", lambda lr, b: dict(lr=lr * (1 - b), momentum=1 - b))
+_wrong("no momentum", lambda lr, b: dict(lr=lr * (1 - b)))
+_wrong("it must be", lambda lr, b: dict(lr=lr * (1 - b), momentum=b, nesterov=True));
+
+# %% ../../nbs/exercises/06_momentum.ipynb #de748aa5
 @exercise
 def check_largest_stable_lr(
     largest_stable_lr,           # your function: symmetric matrix [n, n], momentum → number
@@ -78,7 +114,7 @@ def check_largest_stable_lr(
     hessian, mu = torch.tensor([[3., 1., 0.], [1., 2., .5], [0., .5, 1.]], dtype=torch.float64), .8
     low, *_, high = torch.linalg.eigvalsh(hessian)
     steepest = (2 + 2 * mu) / high
-    same(largest_stable_lr(hessian, mu), steepest, "the largest stable rate", {
+    same(largest_stable_lr(hessian.clone(), mu), steepest, "the largest stable rate", {
         "2/λ is the bound without momentum": 2 / high,
         "that is the bound of the flattest direction: the steepest one fails first": (2 + 2 * mu) / low,
         "the curvatures are the eigenvalues, not the diagonal": (2 + 2 * mu) / hessian.diagonal().max(),
@@ -88,11 +124,23 @@ def check_largest_stable_lr(
         "passes −1": 2 * (1 - mu) / high,
         "that is Nesterov's bound": steepest / (1 + 2 * mu)})
 
-# %% ../../nbs/exercises/06_momentum.ipynb #7a0363ca
+# %% ../../nbs/exercises/06_momentum.ipynb #e1a0bd58
 @check_largest_stable_lr.solution
 def largest_stable_lr(hessian, momentum): return (2 + 2 * momentum) / torch.linalg.eigvalsh(hessian).max()
 
-# %% ../../nbs/exercises/06_momentum.ipynb #263bd016
+# %% ../../nbs/exercises/06_momentum.ipynb #a480b2e7
+def _high(hessian): return torch.linalg.eigvalsh(hessian).max()
+_wrong = check_largest_stable_lr.wrong
+_wrong("without momentum", lambda h, mu: 2 / _high(h))
+_wrong("flattest", lambda h, mu: (2 + 2 * mu) / torch.linalg.eigvalsh(h).min())
+_wrong("not the diagonal", lambda h, mu: (2 + 2 * mu) / h.diagonal().max())
+_wrong("damped convention", lambda h, mu: (2 + 2 * mu) / (1 - mu) / _high(h))
+_wrong("does not lower", lambda h, mu: 2 / (1 + mu) / _high(h))
+_wrong("steady speed", lambda h, mu: 2 * (1 - mu) / _high(h))
+_wrong("Nesterov", lambda h, mu: (2 + 2 * mu) / (1 + 2 * mu) / _high(h))
+_wrong("it must be", lambda h, mu: 1.);
+
+# %% ../../nbs/exercises/06_momentum.ipynb #610d5f49
 def _roll(gradient, p, lr, μ, n_steps, ahead=0., drive=1., direct=1., back=1., points=False):
     "b = μb + drive·g; p -= back·lr·(direct·g + points·μb), g at p - lr·ahead·b: Nesterov's relatives, right and wrong."
     b, path = torch.zeros_like(p), [p]
@@ -112,7 +160,7 @@ def check_nesterov(
     def gradient(p): return curvatures * p + .1 * p**3
     args = gradient, start, .05, .8, 12
     roll = lambda **kwargs: _roll(*args, **kwargs)
-    same(nesterov(*args), roll(points=True), "the path", {
+    same(nesterov(gradient, start.clone(), *args[2:]), roll(points=True), "the path", {
         "that is the heavy ball: nothing looks ahead": roll(),
         "that is damped heavy ball: PyTorch's velocity is μv + g, not μv + (1 − μ)g, and nothing looks ahead":
             roll(drive=1 - .8),
@@ -122,9 +170,10 @@ def check_nesterov(
         "a sign is turned: it looks back, not ahead": roll(ahead=-.8),
         "the right descent seen from the wrong point: these are θ, from where it looks ahead; PyTorch's parameters "
         "are the points looked at, θ + μv": roll(ahead=.8),
+        "the start is missing: it is the first point of the path": roll(points=True)[1:],
         "the gradient itself is missing: the step is lr·(g + μb), not lr·μb": roll(points=True, direct=0.)})
 
-# %% ../../nbs/exercises/06_momentum.ipynb #125abd64
+# %% ../../nbs/exercises/06_momentum.ipynb #c9411649
 @check_nesterov.solution
 def nesterov(gradient, p, lr, momentum, n_steps):
     b, path = torch.zeros_like(p), [p]
@@ -134,3 +183,32 @@ def nesterov(gradient, p, lr, momentum, n_steps):
         p = p - lr * (g + momentum * b)
         path.append(p)
     return torch.stack(path)
+
+# %% ../../nbs/exercises/06_momentum.ipynb #9c573328
+def _path(rule):
+    "A function for the checker, from a rule."
+    def nesterov(gradient, p, lr, momentum, n_steps):
+        v, points = torch.zeros_like(p), [p]
+        for _ in range(n_steps):
+            p, v = rule(gradient, p, v, lr, momentum)
+            points.append(p)
+        return torch.stack(points)
+    return nesterov
+
+def _heavy(grad, p, v, lr, mu): v = mu * v + grad(p); return p - lr * v, v
+def _heavy_damped(grad, p, v, lr, mu): v = mu * v + (1 - mu) * grad(p); return p - lr * v, v
+def _velocity_damped(grad, p, v, lr, mu): g = grad(p); v = mu * v + (1 - mu) * g; return p - lr * (g + mu * v), v
+def _climbs(grad, p, v, lr, mu): g = grad(p); v = mu * v + g; return p + lr * (g + mu * v), v
+def _backwards(grad, p, v, lr, mu): g = grad(p); v = mu * v - g; return p - lr * (g + mu * v), v
+def _looks_back(grad, p, v, lr, mu): v = mu * v - lr * grad(p - mu * v); return p + v, v
+def _theta(grad, p, v, lr, mu): v = mu * v - lr * grad(p + mu * v); return p + v, v
+def _velocity_alone(grad, p, v, lr, mu): v = mu * v + grad(p); return p - lr * mu * v, v
+def _plain(grad, p, v, lr, mu): return p - lr * grad(p), v
+
+# %% ../../nbs/exercises/06_momentum.ipynb #2a74fa91
+for _why, _rule in {
+        "heavy ball: nothing": _heavy, "damped heavy ball": _heavy_damped, "the velocity is damped": _velocity_damped,
+        "climbs": _climbs, "backwards": _backwards, "looks back": _looks_back, "wrong point: these are θ": _theta,
+        "gradient itself is missing": _velocity_alone, "it must be": _plain}.items():
+    check_nesterov.wrong(_why, _path(_rule))
+check_nesterov.wrong("the start is missing", lambda *args: nesterov(*args)[1:]);

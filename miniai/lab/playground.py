@@ -4,8 +4,10 @@
 __all__ = ['arrival', 'draw', 'by_hand', 'verdict', 'playground']
 
 # %% ../../nbs/modules/playground.ipynb #e87e3c47
+"Walk down a surface by hand, or let optimizers race on it: two widgets."
 import inspect, math
 from functools import lru_cache, partial
+from html import escape
 from io import BytesIO
 
 import ipywidgets as widgets
@@ -166,7 +168,7 @@ def _panel(optimizers, name, lr):
     return panel
 
 def _race(surface, panels, n_steps, start, noise, hand):
-    "The picture as PNG bytes, and what is said below it."
+    "The picture as PNG bytes, and what is said below it, as HTML."
     paths, words = {}, []
     if hand is not None and hand.surface.name == surface.name:
         paths["by hand"] = hand.path
@@ -178,7 +180,7 @@ def _race(surface, panels, n_steps, start, noise, hand):
         try: paths[label] = _path(surface, optimizer, hyperparameters, n_steps, start, noise)
         except ValueError as e: words.append(f"{label}: {e}")
         else: words.append(f"{label}: {verdict(surface, paths[label], n_steps)}")
-    return _png(draw(surface, paths)), "<br>".join(words)
+    return _png(draw(surface, paths)), "<br>".join(map(escape, words))
 
 # %% ../../nbs/modules/playground.ipynb #4f817ecd
 def _start_sliders(surface, changed):

@@ -4,6 +4,7 @@
 __all__ = ['same_as_torch', 'same_schedule_as_torch']
 
 # %% ../../nbs/modules/proofs.ipynb #432494ab
+"Is ours PyTorch's? Both run side by side, and every number is compared."
 from contextlib import contextmanager
 from copy import deepcopy
 from functools import partial
@@ -37,12 +38,15 @@ def _default_float64():
     try: yield
     finally: torch.set_default_dtype(before)
 
+def _expect(right, why):
+    if not right: raise AssertionError(why)
+
 def _same(a, b, where):
     "AssertionError unless the tensors or numbers `a` and `b` agree to 1e-12 of the largest element."
     a, b = torch.as_tensor(a), torch.as_tensor(b)
-    assert a.shape == b.shape, f"{where}: shape {list(a.shape)}, PyTorch's {list(b.shape)}"
+    _expect(a.shape == b.shape, f"{where}: shape {list(a.shape)}, PyTorch's {list(b.shape)}")
     off, size = (a - b).abs().max().item(), b.abs().max().item()
-    assert off <= 1e-12 * size, f"{where}: off by {off:.3g} where PyTorch's is up to {size:.3g}"
+    _expect(off <= 1e-12 * size, f"{where}: off by {off:.3g} where PyTorch's is up to {size:.3g}")
 
 # %% ../../nbs/modules/proofs.ipynb #f4130f11
 @_default_float64()
@@ -76,7 +80,7 @@ def same_as_torch(
             _same(p.detach(), q.detach(), where)
             if p.grad is None: continue
             mine, its = ({k: v for k, v in opt.state[x].items() if v is not None} for opt, x in ((a, p), (b, q)))
-            assert mine.keys() == its.keys(), f"{where}: state {sorted(mine)}, PyTorch's {sorted(its)}"
+            _expect(mine.keys() == its.keys(), f"{where}: state {sorted(mine)}, PyTorch's {sorted(its)}")
             for name in its: _same(mine[name], its[name], f"{where}, {name}")
     given = ", ".join(f"{name}={value}" for name, value in hyperparameters.items())
     print(f"✓ {ours.__name__}({given}) = torch's over {n_steps} steps")
@@ -100,7 +104,7 @@ def same_schedule_as_torch(
                 for name, got, right in (("lr", g["lr"], h["lr"]), ("momentum", _momentum(g), _momentum(h))):
                     size = highest[name, i] = max(abs(right), highest.get((name, i), 0.))
                     where = f"{ours.__name__} on {type(a).__name__}, step {step}, group {i}"
-                    assert abs(got - right) <= 1e-10 * size, f"{where}: {name} is {got}, PyTorch's {right}"
+                    _expect(abs(got - right) <= 1e-10 * size, f"{where}: {name} is {got}, PyTorch's {right}")
             if step == n_steps: break
             if step == n_steps // 2:
                 saved, a = deepcopy((a.state_dict(), mine.state_dict())), _three_groups(opt_func)

@@ -5,12 +5,14 @@ __all__ = ['STYLES', 'SURFACES', 'Surface', 'plot_surface', 'plot_paths', 'desce
            'plateau']
 
 # %% ../../nbs/modules/surface.ipynb #54faced6
+"Losses of two parameters: to look at, to descend, and to draw the path on."
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 import torch
+from .._check import check_above, check_number, check_whole
 
 # %% ../../nbs/modules/surface.ipynb #fedad383
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ STYLES = {"SGD":           dict(color="#111111", linestyle="-"),
           "Schedule-Free": dict(color="#A0C030", linestyle=(0, (6, 1.5)))}
 
 # %% ../../nbs/modules/surface.ipynb #08864a09
+def _plain(text): return str(text).replace("$", r"\$")
+
 def plot_surface(
     surface: Surface,
     ax=None,                     # matplotlib axes; None makes new ones
@@ -56,7 +60,7 @@ def plot_surface(
     shades = [str(s) for s in torch.linspace(1, .66, len(levels) - 1).tolist()]
     ax.contourf(x, y, z, levels, colors=shades)
     if surface.minimum: ax.plot(*surface.minimum, "+", color="0.1", ms=10, mew=1.5, zorder=3)
-    ax.set(xlabel="x", ylabel="y", title=surface.name, xlim=surface.xlim, ylim=surface.ylim)
+    ax.set(xlabel="x", ylabel="y", title=_plain(surface.name), xlim=surface.xlim, ylim=surface.ylim)
     return ax
 
 # %% ../../nbs/modules/surface.ipynb #5755da69
@@ -79,7 +83,7 @@ def plot_paths(
     for label, path in paths.items():
         style = _style(label, used)
         x, y = torch.as_tensor(path).T
-        ax.plot(x, y, lw=1.6, label=label, **style)
+        ax.plot(x, y, lw=1.6, label=_plain(label), **style)
         if len(x) <= 60: ax.plot(x, y, ".", ms=3, color=style["color"])
         ax.plot(x[:1], y[:1], "o", ms=7, mfc="white", mec=style["color"])
         ax.plot(x[-1:], y[-1:], "o", ms=6, color=style["color"])
@@ -102,8 +106,7 @@ def descend(
     start = tuple(surface.start if start is None else start)
     if len(start) != 2 or not all(map(math.isfinite, start)):
         raise ValueError(f"start is {start}: it must be two finite numbers")
-    if n_steps < 0: raise ValueError(f"n_steps is {n_steps}: it must be ≥ 0")
-    if not 0 <= noise < math.inf: raise ValueError(f"noise is {noise}: a standard deviation is a number ≥ 0")
+    check_whole("n_steps", n_steps, 0), check_number("noise", noise, 0)
     p = torch.tensor(start, dtype=torch.float64, requires_grad=True)
     opt = opt_func([p])
     if not hasattr(opt, "step"): raise TypeError(f"opt_func gave a {type(opt).__name__}: it must give an optimizer")
@@ -124,7 +127,7 @@ def bowl(
     condition: float = 10.,      # the second curvature; the first is 1
 ) -> Surface:
     "½(x² + condition·y²): the simplest surface on which one learning rate has to serve two curvatures."
-    if not (condition > 0 and math.isfinite(condition)): raise ValueError(f"condition is {condition}: it must be > 0")
+    check_above(0, condition=condition)
     def f(p): return (p[..., 0]**2 + condition * p[..., 1]**2) / 2
     return Surface(f"bowl, condition {condition:g}", f, (-4., 1.5), (0., 0.), (-5., 5.), (-2.5, 2.5))
 

@@ -1,12 +1,13 @@
-"Writes optimizers.xlsx here, and where there is LibreOffice the pictures of it that notebook 04 shows."
+"Writes nbs/workbook/optimizers.xlsx, and where there is LibreOffice the pictures of it that lesson 05 shows."
 import shutil, subprocess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from miniai.lab.workbook import optimizer_workbook
 from PIL import Image
 
-here = Path(__file__).resolve().parent
+from miniai.lab.workbook import optimizer_workbook
+
+here = Path(__file__).resolve().parents[1] / "nbs/workbook"
 optimizer_workbook(here / "optimizers.xlsx")
 if not (shutil.which("soffice") and shutil.which("pdftoppm")):
     print("   the pictures stay: they need LibreOffice (soffice) and poppler (pdftoppm)")
