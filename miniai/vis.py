@@ -14,7 +14,7 @@ from torch import Tensor
 def show_image(
     im: Tensor,                  # [c, h, w] or [h, w] with 1 or 3 channels; uint8, or float on the scale 0 … 1
     ax=None,                     # a matplotlib axis; None makes a figure
-    title: str | None = None,    # above the image
+    title: str | None = None,    # above the image; a $ in it is a $
     figsize: tuple = (2, 2),     # inches, of the figure that is made where there is no axis
     **kwargs,                    # for matplotlib's imshow
 ):
@@ -28,7 +28,7 @@ def show_image(
     im = im if im.dtype == torch.uint8 else im.float().clamp(0, 1) if im.ndim == 3 else im.float()
     ax.imshow(im.numpy(), **(dict(cmap="gray", vmin=0, vmax=top) | kwargs))
     ax.set_axis_off()
-    if title is not None: ax.set_title(title, fontsize=9)
+    if title is not None: ax.set_title(title, fontsize=9, parse_math=False)
     return ax
 
 # %% ../nbs/modules/vis.ipynb #51541956

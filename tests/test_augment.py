@@ -1,4 +1,4 @@
-"What notebook 12 promises of its transforms, on any batch."
+"What miniai.augment promises of its transforms, on any batch."
 import math
 
 import numpy as np
@@ -373,6 +373,23 @@ def test_show_image_batch_changes_nothing():
     learn.show_image_batch(4, cbs=[BatchTransformCB(Mixup())])
     assert learn.batch[1].shape == (32, 10)
     with pytest.raises(ValueError, match="phase is 'test'"): learn.show_image_batch(phase="test")
+    plt.close("all")
+
+def test_settings_are_shown():
+    "A recorded run holds its transforms as they show themselves."
+    assert repr(RandomCrop(2, p=.5)) == "RandomCrop(padding=2, fill=0.0, padding_mode='constant', p=0.5)"
+    assert repr(RandErase()) == "RandErase(pct=0.2, max_num=4, p=1.0)" and repr(Mixup()) == "Mixup(alpha=0.4, n_classes=10)"
+
+@pytest.mark.parametrize("titles", [[r"$\frac$", "$5$ off", "a_b $"], None])
+def test_class_names_are_no_formulas(titles):
+    "`$\\frac$` would stop matplotlib's text."
+    import matplotlib.pyplot as plt
+    from miniai.vis import show_images
+    learn, x, y = learner(DeviceCB())
+    learn.dls.classes = [r"$\frac$"] * 10
+    for fig in (learn.show_image_batch(3), show_images(x[:3], titles), learn.show_image_batch(3, cbs=[BatchTransformCB(Mixup())])):
+        fig.canvas.draw()
+    assert learn.show_image_batch(1).axes[0].get_title() == r"$\frac$"
     plt.close("all")
 
 # -- the explorer

@@ -1,4 +1,4 @@
-"What notebook 13 promises of miniai.predict beyond the cells that show it."
+"What miniai.predict promises beyond the cells that show it."
 import copy, math
 from itertools import product
 from types import SimpleNamespace
@@ -17,8 +17,8 @@ from miniai.layers import Dropout, Dropout2d
 from miniai.learner import BatchTransformCB, Callback, DeviceCB, Learner, MetricsCB, MixedPrecisionCB
 from miniai.metrics import accuracy
 from miniai.predict import (
-    average, capture_views, confusion_matrix, dropout_samples, ece, ensemble, fit_temperature, hflip, make_views,
-    mcnemar, plot_confusion, plot_reliability, recalibrate_batchnorm, reliability, shift, spread, tta)
+    average_predictions, capture_views, confusion_matrix, dropout_samples, ece, ensemble, fit_temperature, hflip, make_views,
+    mcnemar, mcnemar_p, plot_confusion, plot_reliability, predicted_class_std, recalibrate_batchnorm, reliability, shift, tta)
 
 few = settings(max_examples=30, deadline=None)
 
@@ -151,9 +151,9 @@ def test_views():
 @pytest.mark.parametrize("call, says", [
     (lambda x: shift(x, 6), "right is 6"), (lambda x: shift(x, 0, -6), "down is -6"),
     (lambda x: shift(x, 1.5), r"right is 1\.5"), (lambda x: make_views(-1), "pixels is -1"),
-    (lambda x: make_views(.5), r"pixels is 0\.5"), (lambda x: average(x), "logits has the shape"),
-    (lambda x: average(x[:0, 0]), "logits has the shape"),
-    (lambda x: average(x[:, 0], "votes"), "of is 'votes'")])
+    (lambda x: make_views(.5), r"pixels is 0\.5"), (lambda x: average_predictions(x), "logits has the shape"),
+    (lambda x: average_predictions(x[:0, 0]), "logits has the shape"),
+    (lambda x: average_predictions(x[:, 0], "votes"), "of is 'votes'")])
 def test_bad_views_and_means(call, says):
     x = torch.randn(2, 1, 6, 6)
     with pytest.raises(ValueError, match=says): call(x)
@@ -163,17 +163,17 @@ def test_bad_views_and_means(call, says):
 def test_means_are_distributions_and_obey_jensen(k, seed):
     z, y = logits(30, k=k, seed=seed)
     for of in ("probabilities", "logits"):
-        log_p = average(z, of)
+        log_p = average_predictions(z, of)
         assert torch.allclose(log_p.exp().sum(1), torch.ones(30), atol=1e-5)
         losses = torch.stack([F.cross_entropy(one, y) for one in z])
         assert F.nll_loss(log_p, y) <= losses.mean() + 1e-5
-    assert torch.allclose(average(z).exp(), z.softmax(2).mean(0), atol=1e-6)
-    assert torch.allclose(average(z, "logits"), z.mean(0).log_softmax(1), atol=1e-6)
-    assert torch.allclose(average(z[:1]), average(z[:1], "logits"), atol=1e-6)
+    assert torch.allclose(average_predictions(z).exp(), z.softmax(2).mean(0), atol=1e-6)
+    assert torch.allclose(average_predictions(z, "logits"), z.mean(0).log_softmax(1), atol=1e-6)
+    assert torch.allclose(average_predictions(z[:1]), average_predictions(z[:1], "logits"), atol=1e-6)
 
 def test_extreme_logits_stay_finite():
     z = torch.tensor([[[1e4, -1e4]], [[-1e4, 1e4]]])
-    assert torch.allclose(average(z).exp(), torch.tensor([[.5, .5]]))
+    assert torch.allclose(average_predictions(z).exp(), torch.tensor([[.5, .5]]))
 
 def test_tta_is_the_mean_over_views_also_of_a_bare_model(learn):
     views = make_views(1)
@@ -227,6 +227,9 @@ def test_mcnemar_equals_scipy(b, c):
     stats = pytest.importorskip("scipy.stats")
     expected = stats.binomtest(b, b + c).pvalue if b + c else 1.
     assert math.isclose(mcnemar(*split(b, c))[2], expected, rel_tol=1e-9)
+
+def test_mcnemar_of_counts():
+    assert mcnemar_p(0, 0) == mcnemar_p(3, 3) == 1 and mcnemar_p(7, 2) == mcnemar_p(2, 7) == 92 / 512
 
 def test_mcnemar_is_rarely_wrong_about_equals():
     rng = torch.Generator().manual_seed(0)
@@ -286,11 +289,11 @@ def test_samples_differ_by_dropout_alone(layer):
 
 def test_spread():
     z = torch.tensor([[.9, .1], [.5, .5], [.7, .3]]).log()[:, None]
-    assert torch.allclose(spread(z), torch.tensor([.9, .5, .7]).std()[None])
-    assert spread(z[:1].expand(3, -1, -1)).abs().max() < 1e-6
+    assert torch.allclose(predicted_class_std(z), torch.tensor([.9, .5, .7]).std()[None])
+    assert predicted_class_std(z[:1].expand(3, -1, -1)).abs().max() < 1e-6
     torn = torch.tensor([[.6, .3, .1], [.3, .4, .3], [.3, .4, .3]])
-    assert torch.allclose(spread(torn.log()[:, None]), torn[:, 0].std()[None])
-    with pytest.raises(ValueError, match="k ≥ 2"): spread(z[:1])
+    assert torch.allclose(predicted_class_std(torn.log()[:, None]), torn[:, 0].std()[None])
+    with pytest.raises(ValueError, match="k ≥ 2"): predicted_class_std(z[:1])
     with pytest.raises(ValueError, match="n is 0"): dropout_samples(make_learner(Dropout()), n=0)
     with pytest.raises(ValueError, match="no dropout"): dropout_samples(make_learner(Dropout(0.)))
 
@@ -408,6 +411,13 @@ def test_confusion():
     z = torch.eye(3)[[0, 1, 1, 2]]
     assert confusion_matrix(z, torch.tensor([0, 1, 2, 2])).tolist() == [[1, 0, 0], [0, 1, 0], [0, 1, 1]]
     with pytest.raises(ValueError, match="matrix has the shape"): plot_confusion(torch.zeros(2, 2), ["a"])
+
+def test_class_names_are_no_formulas():
+    "`$\\frac$` would stop matplotlib's text."
+    z, y = logits()
+    ax = plot_confusion(confusion_matrix(z, y), [r"$\frac$", "$5$", "a_b", "c", "d"])
+    ax.figure.canvas.draw()
+    assert [t.get_text() for t in ax.get_yticklabels()][:2] == [r"$\frac$", "$5$"]
 
 def test_figures_are_labelled():
     z, y = logits()

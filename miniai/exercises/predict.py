@@ -3,54 +3,63 @@
 # %% auto #0
 __all__ = ['check_tta', 'my_tta', 'check_ece', 'my_ece', 'check_ema', 'ema_update', 'check_dropout', 'my_dropout']
 
-# %% ../../nbs/exercises/16_predict.ipynb #0b3ad897
-import copy, math
+# %% ../../nbs/exercises/16_predict.ipynb #92ee3902
+"Exercises of 16_predict: test-time augmentation, the calibration error, a moving average of the weights, dropout."
+import copy
 
 import torch
 from torch import Tensor, nn
 import torch.nn.functional as F
 
-from . import WrongAnswer, exercise, expect, same
-from ..predict import average, hflip, shift
+from . import WrongAnswer, exercise, expect, numbers, same
+from ..predict import average_predictions, hflip, shift
 
-# %% ../../nbs/exercises/16_predict.ipynb #2b928928
+# %% ../../nbs/exercises/16_predict.ipynb #7f7cae9f
+def _tiny_model():
+    "A convolution, a batchnorm and four classes, with drawn weights, in float64."
+    model = nn.Sequential(nn.Conv2d(1, 3, 3, bias=False), nn.BatchNorm2d(3), nn.Flatten(), nn.Linear(48, 4)).double()
+    rng = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for p in model.parameters(): p.copy_(2 * torch.randn(p.shape, generator=rng))
+    return model, torch.randn(6, 1, 6, 6, generator=rng).double()
+
+@torch.no_grad()
+def _wrong_means(model, x, views):
+    "The mean over the views, and what the usual mistakes make of it."
+    state = copy.deepcopy(model.state_dict())
+    in_training = average_predictions(torch.stack([model.train()(view(x)) for view in views])).exp()
+    model.load_state_dict(state)
+    z = torch.stack([model.eval()(view(x)) for view in views])
+    p = z.softmax(2)
+    return p.mean(0), {
+        "those are averaged logits, softmax comes too late: average the probabilities": z.mean(0).softmax(1),
+        "those are logits: softmax first, then the mean": z.mean(0), "those are log-probabilities": p.mean(0).log(),
+        "that is the sum: divide by the number of views": p.sum(0),
+        "those are votes, which forget how sure each view is": F.one_hot(z.argmax(2), 4).double().mean(0),
+        "the picture as it is counts, and the other views don't": p[0], "only the last view counts": p[-1],
+        "the first view is missing": p[1:].mean(0), "softmax runs over the pictures instead of the classes": z.softmax(1).mean(0),
+        "batchnorm used the batch's statistics: model.eval() first": in_training}
+
+# %% ../../nbs/exercises/16_predict.ipynb #1ec0ca13
 @exercise
 def check_tta(
     my_tta,                      # your function: model, x [n, c, h, w], list of views → probabilities [n, classes]
 ):
     "Exercise 1: rejects averaged logits, sums, votes, lost views, training mode, gradients, a changed mode."
-    rng = torch.Generator().manual_seed(0)
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):
-        model = nn.Sequential(nn.Conv2d(1, 3, 3, bias=False), nn.BatchNorm2d(3), nn.Flatten(), nn.Linear(48, 4))
-        model.double()
-        for p in model.parameters(): p.copy_(2 * torch.randn(p.shape, generator=rng))
-    x = torch.randn(6, 1, 6, 6, generator=rng).double()
-    before, views, state = x.clone(), [lambda x: x, hflip, lambda x: shift(x, 1, 0)], copy.deepcopy(model.state_dict())
-    with torch.no_grad():
-        in_training = average(torch.stack([model.train()(view(x)) for view in views])).exp()
-        model.load_state_dict(state)
-        z = torch.stack([model.eval()(view(x)) for view in views])
-    votes = F.one_hot(z.argmax(2), 4).double().mean(0)
-    wrong = {"those are averaged logits, softmax comes too late: average the probabilities": average(z, "logits").exp(),
-             "those are logits: softmax first, then the mean": z.mean(0),
-             "those are log-probabilities": average(z), "that is the sum: divide by the number of views":
-             z.softmax(2).sum(0), "those are votes, which forget how sure each view is": votes,
-             "the picture as it is counts, and the other views don't": z[0].softmax(1),
-             "only the last view counts": z[-1].softmax(1), "the first view is missing": z[1:].softmax(2).mean(0),
-             "softmax runs over the pictures instead of the classes": z.softmax(1).mean(0),
-             "batchnorm used the batch's statistics: model.eval() first": in_training}
+    model, x = _tiny_model()
+    before, views = x.clone(), [lambda x: x, hflip, lambda x: shift(x, 1, 0)]
+    right, wrong = _wrong_means(model, x, views)
+    state = copy.deepcopy(model.state_dict())
     for mode in (True, False):
         got = my_tta(model.train(mode), x, views)
         expect(torch.equal(x, before), "x itself was changed: a view makes a new tensor")
-        expect(isinstance(got, Tensor) and got.shape == (6, 4), "it must give a tensor [pictures, classes]")
-        expect(got.dtype == x.dtype, f"x is {x.dtype} and the result {got.dtype}: keep the precision")
-        for why, value in wrong.items(): expect(not torch.allclose(got, value), why)
-        expect(all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), state.values())), "the model's weights or statistics moved: model.eval() first")
-        expect(torch.allclose(got, z.softmax(2).mean(0)), f"off by up to {(got - z.softmax(2).mean(0)).abs().max():.2g}")
-        expect(not got.requires_grad, "a graph for gradients hangs on the result: use torch.no_grad()")
+        same(got, right, "what it gives", wrong)
+        expect(all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), state.values())),
+               "the model's weights or statistics moved: model.eval() first")
+        expect(not (isinstance(got, Tensor) and got.requires_grad), "a graph for gradients hangs on the result: use torch.no_grad()")
         expect(model.training == mode, f"the model came with training = {mode}, and must leave so")
 
-# %% ../../nbs/exercises/16_predict.ipynb #923a3c0e
+# %% ../../nbs/exercises/16_predict.ipynb #2e5c1833
 @check_tta.solution
 def my_tta(model, x, views):
     mode = model.training
@@ -59,7 +68,60 @@ def my_tta(model, x, views):
     model.train(mode)
     return p
 
-# %% ../../nbs/exercises/16_predict.ipynb #c9b53a1d
+# %% ../../nbs/exercises/16_predict.ipynb #ca1ad440
+def _tta(model, x, views, pick=lambda z: z, combine=lambda z: z.softmax(2).mean(0), mode=False, restore=True):
+    was = model.training
+    model.train(mode)
+    with torch.no_grad(): z = torch.stack([model(view(x)) for view in pick(views)])
+    if restore: model.train(was)
+    return combine(z)
+
+@check_tta.wrong("x itself")
+def _in_place(model, x, views): return _tta(model, x.add_(1) - 1, views)
+
+@check_tta.wrong("no_grad")
+def _with_graph(model, x, views):
+    was = model.training
+    p = torch.stack([model.eval()(view(x)).softmax(1) for view in views]).mean(0)
+    model.train(was)
+    return p
+
+def _varied(f, **change): return lambda *args: f(*args, **change)
+
+for _why, _change in [
+    ("averaged logits", dict(combine=lambda z: z.mean(0).softmax(1))), ("those are logits", dict(combine=lambda z: z.mean(0))),
+    ("log-probabilities", dict(combine=lambda z: z.softmax(2).mean(0).log())),
+    ("divide by the number", dict(combine=lambda z: z.softmax(2).sum(0))),
+    ("over the pictures", dict(combine=lambda z: z.softmax(1).mean(0))),
+    ("votes", dict(combine=lambda z: F.one_hot(z.argmax(2), 4).double().mean(0))),
+    ("the other views don't", dict(pick=lambda views: views[:1])), ("only the last", dict(pick=lambda views: views[-1:])),
+    ("first view is missing", dict(pick=lambda views: views[1:])), ("model.eval() first", dict(mode=True)),
+    ("must leave so", dict(restore=False)), ("has the shape", dict(combine=lambda z: z.softmax(2).mean(0).argmax(1))),
+    ("`return`", dict(combine=lambda z: None))]:
+    check_tta.wrong(_why, _varied(_tta, **_change))
+
+# %% ../../nbs/exercises/16_predict.ipynb #e55b370a
+def _binned(c, r, bins, which=None):
+    "Of each bin: how many pictures, and confidence − accuracy."
+    which = (c * bins).ceil().long().clamp(1, bins) if which is None else which
+    return [(len(c[which == b]), float(c[which == b].mean() - r[which == b].double().mean())) for b in which.unique()]
+
+def _mean_gap(found): return sum(n * abs(gap) for n, gap in found) / sum(n for n, _ in found)
+
+def _wrong_gaps(c, r):
+    "What the usual mistakes make of 400 pictures in ten bins."
+    found, ranks = _binned(c, r, 10), c.argsort().argsort() * 10 // 400
+    gaps, signed = [abs(gap) for _, gap in found], sum(n * gap for n, gap in found) / 400
+    return {"each bin counts the same: weigh it by its pictures": sum(gaps) / len(found),
+            "empty bins must count nothing: all ten share the mean": sum(gaps) / 10,
+            "gaps of opposite sign cancel: take the absolute value of each bin's": signed,
+            "gaps of opposite sign cancel, or that is one bin: take the absolute value of each bin's": -signed,
+            "that is the largest gap: take the mean": max(gaps),
+            "that squares the gaps: take their absolute value": sum(n * gap**2 for n, gap in found) / 400,
+            "that is the gap of each picture: average within a bin first": float((c - r.double()).abs().mean()),
+            "those bins hold equally many pictures: they have equal width": _mean_gap(_binned(c, r, 10, ranks))}
+
+# %% ../../nbs/exercises/16_predict.ipynb #34d5c8ea
 @exercise
 def check_ece(
     my_ece,                      # your function: confidence float64 [n], right bool [n], bins → number
@@ -68,34 +130,15 @@ def check_ece(
     rng = torch.Generator().manual_seed(3)
     confidence = (.35 + .65 * torch.rand(400, generator=rng, dtype=torch.float64)).sqrt()
     right = torch.rand(400, generator=rng, dtype=torch.float64) < confidence**2 + .3 * (confidence < .7)
-    def binned(c, r, bins, which=None):
-        which = (c * bins).ceil().long().clamp(1, bins) if which is None else which
-        return [(len(c[which == b]), float(c[which == b].mean() - r[which == b].double().mean()))
-                for b in which.unique()]
-    mean = lambda found: sum(n * abs(gap) for n, gap in found) / sum(n for n, _ in found)
-    found = binned(confidence, right, 10)
-    ranks = confidence.argsort().argsort() * 10 // 400
-    wrong = {"each bin counts the same: weigh it by its pictures": sum(abs(gap) for _, gap in found) / len(found),
-             "empty bins must count nothing: all ten share the mean": sum(abs(gap) for _, gap in found) / 10,
-             "gaps of opposite sign cancel: take the absolute value of each bin's": sum(n * g for n, g in found) / 400,
-             "that is one bin: the mean confidence against the accuracy": abs(sum(n * g for n, g in found)) / 400,
-             "that is the largest gap: take the mean": max(abs(gap) for _, gap in found),
-             "that squares the gaps: take their absolute value": sum(n * gap**2 for n, gap in found) / 400,
-             "that is the gap of each picture: average within a bin first":
-                 float((confidence - right.double()).abs().mean()),
-             "those bins hold equally many pictures: they have equal width": mean(binned(confidence, right, 10, ranks))}
-    got = float(my_ece(confidence, right, 10))
-    expect(math.isfinite(got), "it is not finite: a bin without pictures has no mean, leave it out")
-    for why, value in wrong.items():
-        expect(abs(got - value) > 1e-6, why)
-        expect(abs(got + value) > 1e-6, why)
-    expect(abs(got - mean(found)) < 1e-6, f"it is {mean(found):.5f} here, yours gives {got:.5f}")
+    got = my_ece(confidence, right, 10)
+    expect(numbers(got).isfinite().all(), "it is not finite: a bin without pictures has no mean, leave it out")
+    same(got, _mean_gap(_binned(confidence, right, 10)), "the error", _wrong_gaps(confidence, right))
     edges, hits = torch.tensor([.5, .5, 1., 1., .6, 0], dtype=torch.float64), torch.tensor([1, 1, 1, 1, 0, 0]).bool()
-    got, right_value = float(my_ece(edges, hits, 2)), mean(binned(edges, hits, 2))
-    expect(abs(got - right_value) < 1e-6, f"on the edges 0, .5 and 1 it is {right_value:.3f}, yours gives {got:.3f}: "
-                                           "an upper edge belongs to its bin, and 0 to the first")
+    got, wanted = float(numbers(my_ece(edges, hits, 2))), _mean_gap(_binned(edges, hits, 2))
+    expect(abs(got - wanted) < 1e-4, f"on the edges 0, .5 and 1 it is {wanted:.3f}, yours gives {got:.3f}: an upper edge "
+                                     "belongs to its bin, and 0 to the first")
 
-# %% ../../nbs/exercises/16_predict.ipynb #a5d3de20
+# %% ../../nbs/exercises/16_predict.ipynb #273b2b0c
 @check_ece.solution
 def my_ece(confidence, right, bins):
     which, total = (confidence * bins).ceil().long().clamp(min=1), 0.
@@ -104,73 +147,159 @@ def my_ece(confidence, right, bins):
         total += inside.sum() * (confidence[inside].mean() - right[inside].double().mean()).abs()
     return total / len(confidence)
 
-# %% ../../nbs/exercises/16_predict.ipynb #62f9c9d7
-@exercise
-def check_ema(
-    ema_update,                  # your function: average, model, decay; changes `average` in place
-):
-    "Exercise 3: rejects exchanged shares, a changed model, new tensors, forgotten or averaged buffers."
-    rng, decay = torch.Generator().manual_seed(0), .8
+# %% ../../nbs/exercises/16_predict.ipynb #e4697956
+def _ece(confidence, right, bins, edge=torch.ceil, weigh=True, gap=abs, total=None):
+    which, sums = edge(confidence * bins).long(), []
+    for b in which.unique():
+        inside = which == b
+        n = inside.sum().item() if weigh else 1
+        sums.append(n * gap(float(confidence[inside].mean() - right[inside].double().mean())))
+    return sum(sums) / (total or (len(confidence) if weigh else len(sums)))
+
+@check_ece.wrong("not finite")
+def _empty_bins(c, r, bins):
+    which = (c * bins).ceil()
+    return sum((c[which == b].mean() - r[which == b].double().mean()).abs() for b in range(1, bins + 1)) / bins
+
+for _why, _wrong in [
+    ("each bin counts the same", _varied(_ece, weigh=False)), ("empty bins", _varied(_ece, weigh=False, total=10)),
+    ("opposite sign", _varied(_ece, gap=lambda g: g)), ("opposite sign", _varied(_ece, gap=lambda g: -g)),
+    ("squares", _varied(_ece, gap=lambda g: g * g)), ("upper edge", _varied(_ece, edge=torch.floor)),
+    ("opposite sign", lambda c, r, bins: (c.mean() - r.double().mean()).abs()),
+    ("each picture", lambda c, r, bins: (c - r.double()).abs().mean()),
+    ("largest", lambda c, r, bins: max(abs(gap) for _, gap in _binned(c, r, bins))),
+    ("equally many", lambda c, r, bins: _mean_gap(_binned(c, r, bins, c.argsort().argsort() * bins // len(c)))),
+    ("the error is", _varied(_ece, total=1))]:
+    check_ece.wrong(_why, _wrong)
+
+# %% ../../nbs/exercises/16_predict.ipynb #c054130b
+def _two_models():
+    "Two networks whose weights, statistics and counts all differ."
+    rng = torch.Generator().manual_seed(0)
     def make():
         model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)).double()
         for t in model.state_dict().values():
             drawn = torch.randn(t.shape, generator=rng, dtype=torch.float64)
             t.copy_(drawn if t.is_floating_point() else torch.randint(9, (), generator=rng))
         return model
-    with torch.random.fork_rng(devices=[]): ours, model = make(), make()
+    ours, model = make(), make()
     model[1].num_batches_tracked.fill_(40)
+    return ours, model
+
+def _check_average(name, p, a, b, decay):
+    "A weight after the step; a before it, b the model's."
+    expect(p.is_leaf, f"{name} has a history of gradients: work under torch.no_grad()")
+    same(p, decay * a + (1 - decay) * b, name, {f"{name} {why}": value for why, value in {
+        "stayed as it was": a, "was copied, not averaged": b, "lacks the factor 1 − decay": decay * a + b,
+        "has the shares exchanged: decay belongs to the old average": (1 - decay) * a + decay * b,
+        "is the plain mean of the two": (a + b) / 2}.items()})
+
+# %% ../../nbs/exercises/16_predict.ipynb #46a5fe96
+@exercise
+def check_ema(
+    ema_update,                  # your function: average, model, decay; changes `average` in place
+):
+    "Exercise 3: rejects exchanged shares, a changed model, new tensors, forgotten or averaged buffers."
+    ours, model = _two_models()
     old, new, tensors = copy.deepcopy(ours), copy.deepcopy(model.state_dict()), dict(ours.named_parameters())
-    try: ema_update(ours, model, decay)
-    except RuntimeError as e: raise WrongAnswer(f"it fails: {e}: weights that learn change under no_grad") from e
+    try: ema_update(ours, model, .8)
+    except RuntimeError as e:
+        if "requires grad" in str(e): raise WrongAnswer("weights that learn change under torch.no_grad() only") from e
+        raise
     expect(all(torch.equal(t, new[name]) for name, t in model.state_dict().items()), "the model itself was changed")
     for name, p in ours.named_parameters():
         expect(p is tensors[name], f"{name} is a new tensor: change it in place")
-        expect(p.is_leaf, f"{name} has a history of gradients: work under torch.no_grad()")
-        a, b = dict(old.named_parameters())[name].detach(), new[name]
-        wrong = {"stayed as it was": a, "was copied, not averaged": b,
-                 "has the shares exchanged: decay belongs to the old average": (1 - decay) * a + decay * b,
-                 "lacks the factor 1 − decay": decay * a + b, "is the plain mean of the two": (a + b) / 2}
-        for why, value in wrong.items(): expect(not torch.allclose(p, value), f"{name} {why}")
-        expect(torch.allclose(p, decay * a + (1 - decay) * b), f"{name} is off")
+        _check_average(name, p, dict(old.named_parameters())[name].detach(), new[name], .8)
     for (name, got), a in zip(ours.named_buffers(), old.buffers()):
         expect(not torch.equal(got, a), f"{name} stayed as it was: copy the buffers too")
         expect(torch.equal(got, new[name]), f"{name} is neither old nor new: buffers are copied, not averaged")
         expect(got is not dict(model.named_buffers())[name], f"{name} is the model's own tensor now: copy its values")
 
-# %% ../../nbs/exercises/16_predict.ipynb #74e93d6c
+# %% ../../nbs/exercises/16_predict.ipynb #b666c382
 @check_ema.solution
 def ema_update(average, model, decay):
     with torch.no_grad():
         for mean, new in zip(average.parameters(), model.parameters()): mean.lerp_(new, 1 - decay)
         for mean, new in zip(average.buffers(), model.buffers()): mean.copy_(new)
 
-# %% ../../nbs/exercises/16_predict.ipynb #51f62445
+# %% ../../nbs/exercises/16_predict.ipynb #77be6c1d
+@torch.no_grad()
+def _ema(average, model, decay, step=lambda a, b, decay: a.mul_(decay).add_(b, alpha=1 - decay),
+         buffer=lambda a, b, decay: a.copy_(b)):
+    for a, b in zip(average.parameters(), model.parameters()): step(a, b, decay)
+    for a, b in zip(average.buffers(), model.buffers()): buffer(a, b, decay)
+
+@check_ema.wrong("in place")
+def _fresh_tensor(average, model, decay):
+    _ema(average, model, decay)
+    average[0].weight = nn.Parameter(average[0].weight.detach().clone())
+
+@check_ema.wrong("no_grad")
+def _with_gradients(average, model, decay):
+    for a, b in zip(average.parameters(), model.parameters()): a.mul_(decay).add_(b, alpha=1 - decay)
+
+@check_ema.wrong("model's own tensor")
+def _same_buffers(average, model, decay):
+    _ema(average, model, decay)
+    average[1].running_mean = model[1].running_mean
+
+@check_ema.wrong("model itself")
+def _moves_model(average, model, decay):
+    _ema(average, model, decay)
+    _ema(model, average, 0.)
+
+for _why, _change in [
+    ("shares exchanged", dict(step=lambda a, b, d: a.mul_(1 - d).add_(b, alpha=d))),
+    ("lacks the factor", dict(step=lambda a, b, d: a.mul_(d).add_(b))), ("was copied", dict(step=lambda a, b, d: a.copy_(b))),
+    ("stayed", dict(step=lambda a, b, d: a)), ("plain mean", dict(step=lambda a, b, d: a.add_(b).div_(2))),
+    ("it must be", dict(step=lambda a, b, d: a.mul_(d**2).add_(b, alpha=1 - d**2))),
+    ("copy the buffers too", dict(buffer=lambda a, b, d: a)),
+    ("copied, not averaged", dict(buffer=lambda a, b, d: a.copy_(d * a + (1 - d) * b)))]:
+    check_ema.wrong(_why, _varied(_ema, **_change))
+
+# %% ../../nbs/exercises/16_predict.ipynb #d9e00c80
 @exercise
 def check_dropout(
     my_dropout,                  # your function: x, p, training → tensor
 ):
     "Exercise 4: rejects p for 1 − p, no scaling, scaling in evaluation, shared draws, a changed input."
     x, p = torch.full((200, 100), 2.), .2
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        first, second, calm = my_dropout(x, p, True), my_dropout(x, p, True), my_dropout(x, p, False)
+    torch.manual_seed(0)
+    first, second = (numbers(my_dropout(x, p, True), "what it gives") for _ in range(2))
+    calm = my_dropout(x, p, False)
     expect((x == 2).all(), "x itself was changed: make a new tensor")
-    expect(not torch.allclose(calm, x * (1 - p)), "the scaling belongs into training: evaluation gives x back")
-    expect(torch.equal(calm, x), "in evaluation it gives x back")
+    same(calm, x, "in evaluation what it gives", {"the scaling belongs into training: evaluation gives x back": x * (1 - p)})
+    expect(first.shape == x.shape, f"what it gives has the shape {list(first.shape)}: x has {list(x.shape)}")
     expect((first == 0).any(), "nothing was dropped in training")
     expect(not torch.equal(first == 0, second == 0), "two calls dropped the same numbers: draw anew")
-    share = (first == 0).float().mean().item()
+    for axis, what in ((0, "columns"), (1, "rows")):
+        drawn = (first == 0).double().mean(axis)
+        expect(((drawn > 0) & (drawn < 1)).any(), f"whole {what} are dropped together: one draw a number")
+    share = (first == 0).double().mean().item()
     expect(abs(share - (1 - p)) > .02, f"{share:.2f} were dropped: p is the share that goes, not the one that stays")
     expect(abs(share - p) < .02, f"{share:.2f} were dropped instead of {p}")
-    for axis, what in ((0, "columns"), (1, "rows")):
-        drawn = (first == 0).float().mean(axis).unique().tolist()
-        expect(drawn != [0., 1.], f"whole {what} are dropped together: one draw a number")
     kept = first[first != 0]
     wrong = {"what is left must grow, by 1 / (1 − p), so that the mean stays": 2., "that divides by p": 2 / p,
              "that multiplies by 1 − p: divide": 2 * (1 - p)}
-    for why, value in wrong.items(): expect(not torch.allclose(kept, torch.tensor(value)), why)
-    expect(torch.allclose(kept, torch.tensor(2 / (1 - p))), f"what is left is {kept[0]:.3f}, expected {2 / (1 - p)}")
+    same(kept, torch.full_like(kept, 2 / (1 - p)), "what is left", {why: torch.full_like(kept, v) for why, v in wrong.items()},
+         rtol=.01)
 
-# %% ../../nbs/exercises/16_predict.ipynb #c7a9d805
+# %% ../../nbs/exercises/16_predict.ipynb #5d693566
 @check_dropout.solution
 def my_dropout(x, p, training): return x * (torch.rand_like(x) >= p) / (1 - p) if training else x
+
+# %% ../../nbs/exercises/16_predict.ipynb #eb32231b
+def _dropout(x, p, training, keep=lambda x, p: torch.rand(x.shape) < 1 - p, scale=lambda p: 1 / (1 - p)):
+    return torch.where(keep(x, p), x * scale(p), torch.zeros_like(x)) if training else x
+
+for _why, _wrong in [
+    ("must grow", _varied(_dropout, scale=lambda p: 1)), ("divides by p", _varied(_dropout, scale=lambda p: 1 / p)),
+    ("multiplies", _varied(_dropout, scale=lambda p: 1 - p)), ("what is left is", _varied(_dropout, scale=lambda p: 1.7)),
+    ("share that goes", _varied(_dropout, keep=lambda x, p: torch.rand(x.shape) < p)),
+    ("instead of", _varied(_dropout, keep=lambda x, p: torch.rand(x.shape) < .5)),
+    ("whole rows", _varied(_dropout, keep=lambda x, p: (torch.rand(len(x), 1) < 1 - p).expand_as(x))),
+    ("two calls", _varied(_dropout, keep=lambda x, p: torch.arange(x.numel()).view_as(x) % 5 > 0)),
+    ("nothing was dropped", lambda x, p, training: x), ("in evaluation", lambda x, p, training: _dropout(x, p, True)),
+    ("into training", lambda x, p, training: _dropout(x, p, True, scale=lambda p: 1) if training else x * (1 - p)),
+    ("x itself", lambda x, p, training: F.dropout(x, p, training, inplace=True))]:
+    check_dropout.wrong(_why, _wrong)

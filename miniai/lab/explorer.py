@@ -4,6 +4,7 @@
 __all__ = ['augmentation_code', 'draw_augmented', 'augmentation_explorer']
 
 # %% ../../nbs/modules/explorer.ipynb #3610332a
+"The augmentation explorer: sliders, the images that come of them, and the code to copy."
 from collections.abc import Callable
 from io import BytesIO
 
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 import torch.nn.functional as F
 
-from ..augment import cutout, erase, flip
+from ..augment import Cutout, RandCopy, RandErase, RandomCrop, RandomFlip, augment
 from ..vis import show_image
 
 # %% ../../nbs/modules/explorer.ipynb #045fe10b
@@ -32,6 +33,9 @@ def augmentation_code(
              (erase, f"RandErase({pct:g}, max_num={erase})"), (copy, f"RandCopy({pct:g}, max_num={copy})")]
     return f"augment({', '.join(code for strength, code in parts if strength)})"
 
+_NAMES = dict(augment=augment, RandomCrop=RandomCrop, RandomFlip=RandomFlip, Cutout=Cutout, RandErase=RandErase,
+              RandCopy=RandCopy)
+
 def draw_augmented(
     code: str,                   # as `augmentation_code` writes it
     x: Tensor,                   # float [16, c, h, w]
@@ -41,7 +45,7 @@ def draw_augmented(
     "The images after the transforms, four rows of four. The global generator stays where it was."
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        x = undo(eval(code)((x,))[0])
+        x = undo(eval(code, {"__builtins__": {}}, _NAMES)((x,))[0])
     tiles = F.pad(x, [1] * 4, value=1.).unflatten(0, (4, 4)).permute(2, 0, 3, 1, 4).flatten(3, 4).flatten(1, 2)
     fig = Figure(figsize=(4.4, 4.4), dpi=80)
     show_image(tiles, fig.add_axes((0, 0, 1, 1)), interpolation="nearest")
