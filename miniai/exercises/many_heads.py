@@ -4,14 +4,25 @@
 __all__ = ['check_updown_labels', 'updown_labels', 'check_weigh', 'weigh', 'check_group_probs', 'group_probs', 'check_project',
            'project']
 
-# %% ../../nbs/exercises/17_many_heads.ipynb #3025c9d1
+# %% ../../nbs/exercises/17_many_heads.ipynb #57603a27
+"The exercises of 17_many_heads."
 import torch
 from torch import Tensor
 import torch.nn.functional as F
 
-from . import WrongAnswer, exercise, expect, same
+from . import exercise, expect, numbers, same
 
-# %% ../../nbs/exercises/17_many_heads.ipynb #4ac1b53e
+# %% ../../nbs/exercises/17_many_heads.ipynb #891ef684
+def _two_labels(got, n):
+    "Both labels as float64 [2, n], from a pair or from one array with two rows."
+    if not isinstance(got, (tuple, list)):
+        got = numbers(got)
+        expect(got.ndim == 2, "give two of them: mirrored, turn")
+    expect(len(got) == 2, "give two of them: mirrored, turn")
+    labels = [numbers(label, name) for label, name in zip(got, ("mirrored", "turn"))]
+    expect(all(label.shape == (n,) for label in labels), "give one label a picture")
+    return torch.stack(labels)
+
 @exercise
 def check_updown_labels(
     updown_labels,               # your function: mirrored, turn, int64 [n] each → both
@@ -20,29 +31,42 @@ def check_updown_labels(
     drawn = torch.tensor([5, 0, 3, 6, 1, 7, 2, 4])
     m, t = drawn // 4, drawn % 4
     given = m.clone(), t.clone()
-    got = updown_labels(*given)
-    expect(isinstance(got, (tuple, list)) and len(got) == 2, "give two tensors: mirrored, turn")
+    got = _two_labels(updown_labels(*given), 8)
     expect(torch.equal(given[0], m) and torch.equal(given[1], t), "the given labels were changed: make new ones")
-    got = [torch.as_tensor(label) for label in got]
-    expect(all(label.shape == (8,) for label in got), "give one label a picture")
-    expect(all(label.dtype == torch.int64 for label in got), "labels are whole numbers, int64")
-    expect(0 <= got[0].min() <= got[0].max() <= 1, f"mirrored is {got[0].tolist()}: it is 0 or 1")
-    expect(0 <= got[1].min() <= got[1].max() <= 3, f"turn is {got[1].tolist()}: quarters are counted from 0 to 3")
-    same = lambda mirrored, turn: torch.equal(got[0], mirrored) and torch.equal(got[1], turn)
-    wrong = {"the labels are as before: a flip is not nothing": (m, t),
-             "mirrored is right, turn changes too": (1 - m, t),
-             "that is the flip left to right: this one is that and half a turn": (1 - m, -t % 4),
-             "that is half a turn: a flip swaps mirrored and not mirrored": (m, (t + 2) % 4),
-             "turns are added, but the flip comes after the turn, and reverses it": (1 - m, (t + 2) % 4),
-             "turn is right, mirrored changes too": (m, (2 - t) % 4)}
-    for why, labels in wrong.items(): expect(not same(*labels), why)
-    expect(same(1 - m, (2 - t) % 4), f"(mirrored, turn) of {list(zip(m.tolist(), t.tolist()))} become {list(zip(*(g.tolist() for g in got)))}")
+    expect(((got[0] == 0) | (got[0] == 1)).all(), "mirrored must be 0 or 1")
+    expect(((got[1] >= 0) & (got[1] <= 3)).all(), "quarters are counted from 0 to 3")
+    both = lambda mirrored, turn: torch.stack([mirrored, turn])
+    same(got, both(1 - m, (2 - t) % 4), "(mirrored, turn)", {
+        "the labels are as before: a flip is not nothing": both(m, t),
+        "mirrored is right, turn changes too": both(1 - m, t),
+        "that is the flip left to right: this one is that and half a turn": both(1 - m, -t % 4),
+        "that is half a turn: a flip swaps mirrored and not mirrored": both(m, (t + 2) % 4),
+        "turns are added, but the flip comes after the turn, and reverses it": both(1 - m, (t + 2) % 4),
+        "turn is right, mirrored changes too": both(m, (2 - t) % 4)})
 
-# %% ../../nbs/exercises/17_many_heads.ipynb #976da0da
+# %% ../../nbs/exercises/17_many_heads.ipynb #fd572c18
 @check_updown_labels.solution
 def updown_labels(mirrored, turn): return 1 - mirrored, (2 - turn) % 4
 
-# %% ../../nbs/exercises/17_many_heads.ipynb #b9d9fc79
+# %% ../../nbs/exercises/17_many_heads.ipynb #035fba8b
+def _in_place(m, t): return m.mul_(-1).add_(1), (2 - t) % 4
+
+for _why, _answer in (
+    ("a flip is not nothing", lambda m, t: (m, t)),
+    ("turn changes too", lambda m, t: (1 - m, t)),
+    ("left to right", lambda m, t: (1 - m, -t % 4)),
+    ("half a turn", lambda m, t: (m, (t + 2) % 4)),
+    ("reverses it", lambda m, t: (1 - m, (t + 2) % 4)),
+    ("mirrored changes", lambda m, t: (m, (2 - t) % 4)),
+    ("from 0 to 3", lambda m, t: (1 - m, 2 - t)),
+    ("must be 0 or 1", lambda m, t: (m - 1, (2 - t) % 4)),
+    ("were changed", _in_place),
+    ("give two", lambda m, t: 1 - m),
+    ("one label a picture", lambda m, t: (1 - m[:3], t)),
+    ("must be", lambda m, t: (1 - m, (3 - t) % 4)),
+    ("must be", lambda m, t: (m.flip(0), (2 - t) % 4))): check_updown_labels.wrong(_why, _answer)
+
+# %% ../../nbs/exercises/17_many_heads.ipynb #dcf90d0f
 @exercise
 def check_weigh(
     weigh,                       # your function: losses [k], log_vars [k] → scalar
@@ -50,29 +74,45 @@ def check_weigh(
     "Exercise 2: rejects a missing penalty, wrong signs, σ for σ², a mean, and a detached weight."
     l = torch.tensor([.2, 1.5, .7], dtype=torch.float64, requires_grad=True)
     s = torch.tensor([-1., .5, 2.], dtype=torch.float64, requires_grad=True)
-    got, right = weigh(l, s), (l * (-s).exp() + s / 2).sum()
-    expect(isinstance(got, Tensor) and got.ndim == 0, "give one number, a tensor without dimensions")
-    w = (-s).exp()
-    wrong = {"without a penalty all weights go to 0: add s / 2": (l * w).sum(),
-             "the penalty has the wrong sign: weights would go to 0": (l * w - s / 2).sum(),
-             "the weight has the wrong sign: noise must make it smaller": (l * s.exp() + s / 2).sum(),
-             "that is 1/σ: the weight is 1/σ² = exp(−s)": (l * (-s / 2).exp() + s / 2).sum(),
-             "the penalty is ln σ, which is s / 2": (l * w + s).sum(),
-             "½ before the loss is for squared errors: for cross-entropy there is none": (l * w / 2 + s / 2).sum(),
-             "that divides by s: it is the logarithm of σ²": (l / s + s / 2).sum(),
-             "that is the mean of the heads: take the sum": right / 3}
-    for why, value in wrong.items(): expect(not torch.isclose(got, value), why)
-    expect(torch.isclose(got, right), f"it is {right:.4f} here, yours gives {got:.4f}")
+    got, w = weigh(l, s), (-s).exp()
+    right = (l * w + s / 2).sum()
+    expect(isinstance(got, Tensor) and got.numel() == 1, "give one number, as a tensor: it must have a gradient")
+    same(got, right, "the weighted loss", {
+        "without a penalty all weights go to 0: add s / 2": (l * w).sum(),
+        "the penalty has the wrong sign: weights would go to 0": (l * w - s / 2).sum(),
+        "the weight has the wrong sign: noise must make it smaller": (l * s.exp() + s / 2).sum(),
+        "that is 1/σ: the weight is 1/σ² = exp(−s)": (l * (-s / 2).exp() + s / 2).sum(),
+        "the penalty is ln σ, which is s / 2": (l * w + s).sum(),
+        "½ before the loss is for squared errors: for cross-entropy there is none": (l * w / 2 + s / 2).sum(),
+        "that divides by s: it is the logarithm of σ²": (l / s + s / 2).sum(),
+        "that is the mean of the heads: take the sum": right / 3})
     expect(got.requires_grad, "no gradient comes out of it: don't detach, don't make a new tensor")
-    slopes = torch.autograd.grad(got, (l, s), allow_unused=True)
+    slopes = torch.autograd.grad(got.sum(), (l, s), allow_unused=True)
     for name, slope, goal in zip(("losses", "log_vars"), slopes, torch.autograd.grad(right, (l, s))):
-        expect(slope is not None and torch.allclose(slope, goal), f"the gradient in {name} is wrong: detached?")
+        wrong = slope is None or not torch.allclose(slope, goal, rtol=2e-2)
+        expect(not wrong, f"the gradient in {name} is wrong: is something detached?")
 
-# %% ../../nbs/exercises/17_many_heads.ipynb #315f8d80
+# %% ../../nbs/exercises/17_many_heads.ipynb #89bd0745
 @check_weigh.solution
 def weigh(losses, log_vars): return (losses * torch.exp(-log_vars) + log_vars / 2).sum()
 
-# %% ../../nbs/exercises/17_many_heads.ipynb #80ddbc0b
+# %% ../../nbs/exercises/17_many_heads.ipynb #786e15b5
+for _why, _answer in (
+    ("without a penalty", lambda l, s: (l * (-s).exp()).sum()),
+    ("penalty has the wrong sign", lambda l, s: (l * (-s).exp() - s / 2).sum()),
+    ("weight has the wrong sign", lambda l, s: (l * s.exp() + s / 2).sum()),
+    ("1/σ²", lambda l, s: (l * (-s / 2).exp() + s / 2).sum()),
+    ("ln σ", lambda l, s: (l * (-s).exp() + s).sum()),
+    ("squared errors", lambda l, s: ((l * (-s).exp() + s) / 2).sum()),
+    ("divides by s", lambda l, s: (l / s + s / 2).sum()),
+    ("mean of the heads", lambda l, s: (l * (-s).exp() + s / 2).mean()),
+    ("no gradient", lambda l, s: (l * (-s).exp() + s / 2).sum().detach()),
+    ("gradient in log_vars", lambda l, s: (l * (-s.detach()).exp() + s / 2).sum()),
+    ("gradient in losses", lambda l, s: (l.detach() * (-s).exp() + s / 2).sum()),
+    ("one number", lambda l, s: (l * (-s).exp() + s / 2).sum().item()),
+    ("must be", lambda l, s: (l * (-s).exp() + s / 2).sum() + 1)): check_weigh.wrong(_why, _answer)
+
+# %% ../../nbs/exercises/17_many_heads.ipynb #2b183fa0
 @exercise
 def check_group_probs(
     group_probs,                 # your function: scores [n, c], group of each [c], number of groups → [n, groups]
@@ -80,27 +120,39 @@ def check_group_probs(
     "Exercise 3: rejects sums of scores, means, maxima and the group of the best category."
     scores = torch.tensor([[2., 1.9, 1.8, 2.3, -1.], [0., 0., 0., 0., 0.], [-3., 4., 1., 0., 2.]])
     of, n = torch.tensor([1, 1, 1, 0, 3]), 5
-    before, p = scores.clone(), scores.softmax(1)
+    before, p, member = scores.clone(), scores.softmax(1), F.one_hot(of, n).float()
     got = group_probs(scores, of, n)
     expect(torch.equal(scores, before), "scores were changed: work on a copy")
-    expect(got.shape == (3, n), f"the shape is {list(got.shape)}: one row a picture, one column a group, [3, {n}]")
-    member = F.one_hot(of, n).float()
-    largest = torch.stack([(p * member[:, g]).amax(1) for g in range(n)], 1)
-    wrong = {"those are sums of scores: make them probabilities first, with softmax": scores @ member,
-             "the sum of scores means nothing: softmax comes before the sum, not after": (scores @ member).softmax(1),
-             "those are means: a group is as likely as its categories together":
-                 p @ (member / member.sum(0).clamp(min=1)),
-             "that takes the likeliest member only: a group is as likely as all of them together": largest,
-             "that is 0 or 1: the group of the best category, not its probability": member[p.argmax(1)]}
-    for why, value in wrong.items(): expect(not torch.allclose(got.float(), value), why)
-    expect(torch.allclose(got.sum(1).float(), torch.ones(3), atol=1e-5), "a picture's probabilities must add up to 1")
-    expect(torch.allclose(got.float(), p @ member, atol=1e-5), "they add up to 1, but each group should get the sum of its own categories' probabilities")
+    shape = list(numbers(got).shape)
+    expect(shape == [3, n], f"the shape is {shape}: one row a picture, one column a group, [3, {n}]")
+    same(got, p @ member, "the result", {
+        "those are sums of scores: make them probabilities first, with softmax": scores @ member,
+        "the sum of scores means nothing: softmax comes before the sum, not after": (scores @ member).softmax(1),
+        "those are means: a group is as likely as its categories together": p @ (member / member.sum(0).clamp(min=1)),
+        "that takes the likeliest member only: a group is as likely as all of them together":
+            torch.stack([(p * member[:, g]).amax(1) for g in range(n)], 1),
+        "that is 0 or 1: the group of the best category, not its probability": member[p.argmax(1)]})
 
-# %% ../../nbs/exercises/17_many_heads.ipynb #7c24f11c
+# %% ../../nbs/exercises/17_many_heads.ipynb #1c404506
 @check_group_probs.solution
 def group_probs(scores, group_of, n_groups): return scores.softmax(1) @ F.one_hot(group_of, n_groups).to(scores.dtype)
 
-# %% ../../nbs/exercises/17_many_heads.ipynb #9a6507a7
+# %% ../../nbs/exercises/17_many_heads.ipynb #03bc655d
+def _member(of, n): return F.one_hot(of, n).float()
+def _likeliest(x, of, n): return torch.stack([(x.softmax(1) * _member(of, n)[:, g]).amax(1) for g in range(n)], 1)
+
+for _why, _answer in (
+    ("sums of scores", lambda x, of, n: x @ _member(of, n)),
+    ("not after", lambda x, of, n: (x @ _member(of, n)).softmax(1)),
+    ("means", lambda x, of, n: x.softmax(1) @ _member(of, n) / _member(of, n).sum(0).clamp(min=1)),
+    ("0 or 1", lambda x, of, n: _member(of, n)[x.argmax(1)]),
+    ("likeliest", _likeliest),
+    ("must be", lambda x, of, n: (x.softmax(1) @ _member(of, n)).flip(1)),
+    ("must be", lambda x, of, n: x.softmax(1) @ _member(of, n) * .9),
+    ("the shape", lambda x, of, n: x.softmax(1) @ F.one_hot(of).float()),
+    ("were changed", lambda x, of, n: x.sub_(1).softmax(1) @ _member(of, n))): check_group_probs.wrong(_why, _answer)
+
+# %% ../../nbs/exercises/17_many_heads.ipynb #d898d887
 @exercise
 def check_project(
     project,                     # your function: two vectors → the first without what opposes the second
@@ -112,23 +164,41 @@ def check_project(
     kept = g.clone(), o.clone()
     got, dot = project(g, o), g @ o
     expect(torch.equal(g, kept[0]) and torch.equal(o, kept[1]), "a gradient was changed in place: give a new one")
-    expect(got.shape == g.shape, f"the result is {list(got.shape)}: give a vector as long as g")
-    wrong = {"nothing was taken out, though the two oppose each other": g,
-             "the sign is wrong: the part along o has doubled": g + dot / (o @ o) * o,
-             "divide by o·o: o need not have the length 1": g - dot * o,
-             "divide by o·o, its length squared": g - dot / o.norm() * o,
-             "divide by o·o, not by g·g": g - dot / (g @ g) * o,
-             "that is o without g: change g": o - dot / (g @ g) * g,
-             "that is the part along o: take it out of g": dot / (o @ o) * o,
-             "that is all zeros: keep what does not oppose": torch.zeros_like(g)}
-    for why, value in wrong.items(): expect(not torch.allclose(got, value), why)
-    expect(torch.allclose(got, g - dot / (o @ o) * o), f"what is left has {got @ o:.3g} along o: it should be 0")
-    expect(torch.allclose(project(g, -o), g), "these two agree: leave g as it is")
-    still = project(g, torch.zeros_like(g))
-    expect(torch.equal(still, g), "a gradient of 0 opposes nobody: g stays, without nan")
+    same(got, g - dot / (o @ o) * o, "what is left", {
+        "nothing was taken out, though the two oppose each other": g,
+        "the sign is wrong: the part along o has doubled": g + dot / (o @ o) * o,
+        "divide by o·o: o need not have the length 1": g - dot * o,
+        "divide by o·o, its length squared": g - dot / o.norm() * o,
+        "divide by o·o, not by g·g": g - dot / (g @ g) * o,
+        "that is o without g: change g": o - dot / (g @ g) * g,
+        "that is the part along o: take it out of g": dot / (o @ o) * o,
+        "that is all zeros: keep what does not oppose": torch.zeros_like(g)})
+    agreeing = project(g, -o)
+    same(agreeing, g, "the result for two that agree", {"these two agree: leave g as it is": g - dot / (o @ o) * o})
+    still = numbers(project(g, torch.zeros_like(g)))
+    expect(still.isfinite().all(), "a gradient of 0 opposes nobody: g stays, without nan")
+    same(still, g, "the result beside a gradient of 0")
 
-# %% ../../nbs/exercises/17_many_heads.ipynb #dfe1af8e
+# %% ../../nbs/exercises/17_many_heads.ipynb #e9290935
 @check_project.solution
 def project(g, o):
     dot = g @ o
     return g - dot / (o @ o) * o if dot < 0 else g
+
+# %% ../../nbs/exercises/17_many_heads.ipynb #2295efe5
+def _opposed(change): return lambda g, o: change(g, o, g @ o) if g @ o < 0 else g
+
+for _why, _answer in (
+    ("nothing was taken out", lambda g, o: g),
+    ("the shape", lambda g, o: g[:3]),
+    ("these two agree", lambda g, o: g - (g @ o) / (o @ o) * o),
+    ("doubled", _opposed(lambda g, o, d: g + d / (o @ o) * o)),
+    ("length 1", _opposed(lambda g, o, d: g - d * o)),
+    ("length squared", _opposed(lambda g, o, d: g - d / o.norm() * o)),
+    ("not by g·g", _opposed(lambda g, o, d: g - d / (g @ g) * o)),
+    ("o without g", _opposed(lambda g, o, d: o - d / (g @ g) * g)),
+    ("take it out", _opposed(lambda g, o, d: d / (o @ o) * o)),
+    ("all zeros", _opposed(lambda g, o, d: 0 * g)),
+    ("in place", _opposed(lambda g, o, d: g.sub_(d / (o @ o) * o))),
+    ("must be", _opposed(lambda g, o, d: g - .5 * d / (o @ o) * o)),
+    ("without nan", lambda g, o: g - (g @ o).clamp(max=0) / (o @ o) * o)): check_project.wrong(_why, _answer)

@@ -4,13 +4,16 @@
 __all__ = ['check_whitening', 'my_whitening', 'check_pass_through', 'my_pass_through', 'check_self_times', 'self_times',
            'check_groups', 'my_groups']
 
-# %% ../../nbs/exercises/18_speed.ipynb #c2013c1b
+# %% ../../nbs/exercises/18_speed.ipynb #269f4765
+"The exercises of 18_speed."
+import math
+
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from . import WrongAnswer, exercise, expect, same
+from . import exercise, expect, numbers, same
 
-# %% ../../nbs/exercises/18_speed.ipynb #2928748c
+# %% ../../nbs/exercises/18_speed.ipynb #8f9a91f6
 @exercise
 def check_whitening(
     my_whitening,                # your function: patches float64 [n, d], eps → filters [d, d]
@@ -22,31 +25,65 @@ def check_whitening(
     variances, v = torch.linalg.eigh(cov)
     second, u = torch.linalg.eigh(patches.T @ patches / len(patches))
     gram = lambda vectors, scale: vectors @ scale.diag() @ vectors.T
-    wrong = {"ε stands outside the root: √(λ + ε), not √λ + ε": gram(v, (variances.sqrt() + eps)**-2),
-             "ε is missing": gram(v, 1 / variances),
-             "the root is missing: divide by √(λ + ε)": gram(v, (variances + eps)**-2),
-             "that multiplies by the root: divide": gram(v, variances + eps),
-             "that only turns the patches: divide each direction by its root": torch.eye(4).double(),
-             "the filters are the rows: eigh gives the eigenvectors as columns": gram(v.T, 1 / (variances + eps)),
-             "those are the filters as columns: transpose them": (1 / (variances + eps)).diag(),
-             "each number is scaled by itself: neighbours stay correlated": (1 / (cov.diag() + eps)).diag(),
-             "the mean is left in: the covariance is that of the patches minus their mean": gram(u, 1 / (second + eps))}
-    w = my_whitening(patches, eps)
+    w = numbers(my_whitening(patches, eps))
     expect(torch.equal(patches, given), "the patches were changed: make a new tensor")
-    expect(isinstance(w, Tensor) and w.shape == (4, 4), "it must give a tensor [d, d]")
-    for why, value in wrong.items(): expect(not torch.allclose(w.T @ w, value, rtol=1e-3), why)
-    right = gram(v, 1 / (variances + eps))
-    expect(torch.allclose(w.T @ w, right, rtol=2e-2, atol=1e-3), f"off by up to {(w.T @ w - right).abs().max():.2g}")
+    expect(w.shape == (4, 4), f"the shape is {list(w.shape)}: it must be [d, d], here [4, 4]")
+    same(w.T @ w, gram(v, 1 / (variances + eps)), "WᵀW", {
+        "ε stands outside the root: √(λ + ε), not √λ + ε": gram(v, (variances.sqrt() + eps)**-2),
+        "ε is missing": gram(v, 1 / variances),
+        "the root is missing: divide by √(λ + ε)": gram(v, (variances + eps)**-2),
+        "that multiplies by the root: divide": gram(v, variances + eps),
+        "that only turns the patches: divide each direction by its root": torch.eye(4).double(),
+        "the filters are the rows: eigh gives the eigenvectors as columns": gram(v.T, 1 / (variances + eps)),
+        "those are the filters as columns: transpose them": (1 / (variances + eps)).diag(),
+        "each number is scaled by itself: neighbours stay correlated": (1 / (cov.diag() + eps)).diag(),
+        "the mean is left in: the covariance is that of the patches minus their mean": gram(u, 1 / (second + eps))},
+        rtol=3e-3)
     outputs = w @ cov @ w.T
-    expect((outputs - outputs.diag().diag()).abs().max() < 1e-6, "the outputs are still correlated: V in front turns them back, leave it out")
+    expect((outputs - outputs.diag().diag()).abs().max() < 1e-2 * outputs.diag().max(),
+           "the outputs are still correlated: V in front turns them back, leave it out")
 
-# %% ../../nbs/exercises/18_speed.ipynb #9d74ee41
+# %% ../../nbs/exercises/18_speed.ipynb #e454ae57
 @check_whitening.solution
 def my_whitening(patches, eps):
     variances, directions = torch.linalg.eigh(patches.T.cov(correction=0))
     return directions.T / (variances + eps).sqrt()[:, None]
 
-# %% ../../nbs/exercises/18_speed.ipynb #b7dadcfb
+# %% ../../nbs/exercises/18_speed.ipynb #7a5cedeb
+def _whitening(scale=lambda v, eps: (v + eps)**-.5, rows=True, back=False, centre=True):
+    def answer(patches, eps):
+        x = patches - patches.mean(0) if centre else patches
+        variances, v = torch.linalg.eigh(x.T @ x / len(x))
+        w = torch.diag(scale(variances, eps)) @ (v.T if rows else v)
+        return v @ w if back else w
+    return answer
+
+def _as_columns(patches, eps):
+    variances, v = torch.linalg.eigh(patches.T.cov(correction=0))
+    return v / (variances + eps).sqrt()
+
+def _in_place(patches, eps):
+    w = _whitening()(patches, eps)
+    patches -= patches.mean(0)
+    return w
+
+for _why, _answer in (
+    ("outside the root", _whitening(lambda v, eps: 1 / (v.sqrt() + eps))),
+    ("ε is missing", _whitening(lambda v, eps: v**-.5)),
+    ("root is missing", _whitening(lambda v, eps: 1 / (v + eps))),
+    ("multiplies", _whitening(lambda v, eps: (v + eps)**.5)),
+    ("only turns", _whitening(lambda v, eps: torch.ones_like(v))),
+    ("columns", _whitening(rows=False)),
+    ("as columns: transpose", _as_columns),
+    ("mean is left in", _whitening(centre=False)),
+    ("still correlated", _whitening(back=True)),
+    ("scaled by itself", lambda patches, eps: (patches.var(0, correction=0) + eps).rsqrt().diag()),
+    ("were changed", _in_place),
+    ("None", lambda patches, eps: None),
+    ("the shape", lambda patches, eps: _whitening()(patches, eps)[:2]),
+    ("must be", _whitening(lambda v, eps: (v + 2 * eps)**-.5))): check_whitening.wrong(_why, _answer)
+
+# %% ../../nbs/exercises/18_speed.ipynb #32502fe8
 @exercise
 def check_pass_through(
     my_pass_through,             # your function: weight [out, in, k, k], changed in place
@@ -61,25 +98,61 @@ def check_pass_through(
             new[range(m), slice(None) if every else range(m), place, place] = 1
             return new
         weight = old.clone()
-        try: my_pass_through(weight)
-        except (IndexError, RuntimeError, ValueError) as e: raise WrongAnswer(f"{case}: it fails: {e}") from e
+        my_pass_through(weight)
         wrong = {"nothing changed: set the numbers in place": old,
                  "the 1 stands in the corner, which moves the picture: the middle is k // 2": filters(place=0),
                  "the other numbers of these filters must become 0": filters(rest=1),
                  "all is 0: the 1 in the middle is missing": torch.zeros_like(old)}
         if i > 1: wrong["each output is the sum of all channels: one 1 a filter"] = filters(every=True)
         if o > i: wrong["the further filters became 0, and would all learn the same: leave them"] = filters(beyond=0.)
-        for why, value in wrong.items(): expect(not torch.equal(weight, value), f"{case}: {why}")
-        expect(torch.equal(weight, filters()), f"{case}: {(weight != filters()).sum()} numbers are wrong")
+        same(weight, filters(), f"{case}: the weight", {f"{case}: {why}": value for why, value in wrong.items()})
 
-# %% ../../nbs/exercises/18_speed.ipynb #e67b90be
+# %% ../../nbs/exercises/18_speed.ipynb #7d1a7f40
 @check_pass_through.solution
 def my_pass_through(weight):
     n, middle = min(weight.shape[:2]), weight.shape[2] // 2
     weight[:n] = 0
     weight[range(n), range(n), middle, middle] = 1
 
-# %% ../../nbs/exercises/18_speed.ipynb #3511e73f
+# %% ../../nbs/exercises/18_speed.ipynb #be626c2b
+def _pass_through(place=None, clear=True, beyond=False, every=False):
+    def answer(weight):
+        n, middle = min(weight.shape[:2]), weight.shape[2] // 2 if place is None else place
+        if clear: weight[:n].zero_()
+        if beyond: weight.zero_()
+        for i in range(n): weight[i, slice(None) if every else i, middle, middle] = 1
+    return answer
+
+def _new_tensor(weight): weight = torch.zeros_like(weight)
+
+def _needs_more_out(weight):
+    _pass_through()(weight)
+    return weight[weight.shape[1] - 1].sum()
+
+for _why, _answer in (
+    ("nothing changed", _new_tensor),
+    ("corner", _pass_through(place=0)),
+    ("must become 0", _pass_through(clear=False)),
+    ("sum of all channels", _pass_through(every=True)),
+    ("further filters", _pass_through(beyond=True)),
+    ("further filters", nn.init.dirac_),
+    ("1 in the middle is missing", nn.init.zeros_),
+    ("must be", lambda weight: weight.fill_(2)),
+    ("stops with IndexError", _needs_more_out)): check_pass_through.wrong(_why, _answer)
+
+# %% ../../nbs/exercises/18_speed.ipynb #55a721d6
+def _own_times(spans, taken, add=True):
+    "The times of all names, less what `taken(a, b)` says that span b does not keep of span a."
+    out = {}
+    for b in spans:
+        own = b[2] - b[1] - sum(a[2] - a[1] for a in spans if taken(a, b))
+        out[b[0]] = own + (out.get(b[0], 0) if add else 0)
+    return out
+
+def _within(a, b): return b[1] <= a[1] and a[2] <= b[2] and a != b
+
+def _child(spans): return lambda a, b: _within(a, b) and not any(_within(a, c) and _within(c, b) for c in spans)
+
 @exercise
 def check_self_times(
     self_times,                  # your function: list of (name, start, end) → dict of name → time
@@ -87,71 +160,128 @@ def check_self_times(
     "Exercise 3: rejects totals, descendants taken away twice, one span a name, and a fixed order."
     spans = [("step", 0, 20), ("forward", 0, 8), ("conv", 1, 7), ("copy", 2, 3), ("conv", 4, 6), ("backward", 8, 18),
              ("conv", 9, 12), ("conv", 12, 17), ("conv", 13, 15), ("step", 20, 24), ("forward", 21, 24)]
-    within = lambda a, b: b[1] <= a[1] and a[2] <= b[2] and a is not b
-    def times(taken, add=True):
-        out = {}
-        for span in spans:
-            own = span[2] - span[1] - sum(s[2] - s[1] for s in spans if taken(s, span))
-            out[span[0]] = own + (out.get(span[0], 0) if add else 0)
-        return out
-    def child(a, b): return within(a, b) and not any(within(a, c) and within(c, b) for c in spans)
-    given, right = list(spans), times(child)
+    given, child = list(spans), _child(spans)
+    right = _own_times(spans, child)
     got = self_times(given)
     expect(given == spans, "the list was changed: work on a copy")
     expect(isinstance(got, dict), f"give a dict, yours is a {type(got).__name__}")
-    expect(got.keys() == right.keys(), f"the names are {sorted(right)}, yours {sorted(got)}")
-    wrong = {"those are totals: what a span called is still in them": times(lambda a, b: False),
-             "what is called by the called is taken away twice: take away direct calls only": times(within),
-             "a name has several spans: add them": times(child, add=False),
-             "a span of the same name within another is a call too": times(lambda a, b: child(a, b) and a[0] != b[0])}
-    for why, value in wrong.items(): expect(got != value, why)
-    for name in right: expect(abs(got[name] - right[name]) < 1e-9, f"{name} has {right[name]}, yours {got[name]}")
-    expect(self_times(spans[::-1]) == got, "in another order the same spans give other times")
+    expect(got.keys() == right.keys(), f"the names must be {', '.join(right)}")
+    listed = lambda times: numbers([times[name] for name in right], "a list of the times")
+    mine, wrong = listed(got), {
+        "those are totals: what a span called is still in them": _own_times(spans, lambda a, b: False),
+        "what is called by the called is taken away twice: take away direct calls only": _own_times(spans, _within),
+        "a name has several spans: add them": _own_times(spans, child, add=False),
+        "a span of the same name within another is a call too":
+            _own_times(spans, lambda a, b: child(a, b) and a[0] != b[0])}
+    for why, value in wrong.items(): expect(not torch.allclose(mine, listed(value)), why)
+    for name in right: same(got[name], right[name], f"the time of {name}")
+    again = self_times(spans[::-1])
+    expect(isinstance(again, dict) and again.keys() == right.keys() and torch.allclose(listed(again), mine),
+           "in another order the same spans give other times")
 
-# %% ../../nbs/exercises/18_speed.ipynb #9445808f
+# %% ../../nbs/exercises/18_speed.ipynb #5f5fc20a
 @check_self_times.solution
 def self_times(spans):
-    own, around = defaultdict(float), []
+    own, around = {}, []
     for name, start, end in sorted(spans, key=lambda s: (s[1], -s[2])):
         while around and around[-1][1] <= start: around.pop()
-        own[name] += end - start
+        own[name] = own.get(name, 0) + end - start
         if around: own[around[-1][0]] -= end - start
         around.append((name, end))
-    return dict(own)
+    return own
 
-# %% ../../nbs/exercises/18_speed.ipynb #b08b40cb
+# %% ../../nbs/exercises/18_speed.ipynb #0441b234
+def _callers_first(spans):
+    "Right only where callers come first."
+    out, around = {}, []
+    for name, start, end in spans:
+        while around and around[-1][1] <= start: around.pop()
+        out[name] = out.get(name, 0) + end - start
+        if around: out[around[-1][0]] -= end - start
+        around.append((name, end))
+    return out
+
+def _same_name_kept(spans):
+    child = _child(spans)
+    return _own_times(spans, lambda a, b: child(a, b) and a[0] != b[0])
+
+for _why, _answer in (
+    ("those are totals", lambda spans: _own_times(spans, lambda a, b: False)),
+    ("taken away twice", lambda spans: _own_times(spans, _within)),
+    ("add them", lambda spans: _own_times(spans, _child(spans), add=False)),
+    ("of the same name", _same_name_kept),
+    ("in another order", _callers_first),
+    ("the list was changed", lambda spans: spans.sort() or _own_times(spans, _child(spans))),
+    ("give a dict", lambda spans: list(_own_times(spans, _child(spans)))),
+    ("the names must be", lambda spans: {"step": 4}),
+    ("must be", lambda spans: {name: t + 1 for name, t in _own_times(spans, _child(spans)).items()})):
+    check_self_times.wrong(_why, _answer)
+
+# %% ../../nbs/exercises/18_speed.ipynb #615c7c39
 @exercise
 def check_groups(
     my_groups,                   # your function: model, lr, scale → list of two dicts
 ):
     "Exercise 4: rejects lost and doubled parameters, frozen ones, scales taken for biases, exchanged rates."
-    with torch.random.fork_rng(devices=[]):
-        model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 3, bias=False), nn.BatchNorm2d(4),
-                              nn.Flatten(), nn.Linear(36, 3))
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 3, bias=False), nn.BatchNorm2d(4),
+                          nn.Flatten(), nn.Linear(36, 3))
     frozen = [model[0].weight, model[1].weight, model[1].bias]
     for p in frozen: p.requires_grad_(False)
-    names = {id(p): name for name, p in model.named_parameters()}
-    groups = [dict(group, params=list(group["params"])) for group in my_groups(model, .5, 64.)]
+    names, learns = {id(p): name for name, p in model.named_parameters()}, [p for p in model.parameters() if p.requires_grad]
+    groups = list(my_groups(model, .5, 64.))
     expect(len(groups) == 2, f"two groups are needed, yours are {len(groups)}")
+    for group in groups: expect(isinstance(group, dict) and {"params", "lr"} <= group.keys(), "a group is a dict with params and lr")
+    groups = [dict(group, params=list(group["params"])) for group in groups]
     given = [id(p) for group in groups for p in group["params"]]
     for p in frozen: expect(id(p) not in given, f"{names[id(p)]} is frozen: leave it out")
-    twice = [names[i] for i in given if given.count(i) > 1]
-    expect(not twice, f"{twice[0]} is in the groups more than once")
-    lost = [name for name, p in model.named_parameters() if p.requires_grad and id(p) not in given]
-    expect(not lost, f"{lost[0]} is in no group, and would not learn")
-    rate = {names[id(p)]: group["lr"] for group in groups for p in group["params"]}
-    biases, rest = ({r for name, r in rate.items() if name.endswith("bias") == is_bias} for is_bias in (True, False))
-    expect(biases != {.5} or rest != {32.}, "the rates are exchanged: biases get the higher one")
-    expect(rest != {.5 / 64}, "the rates are lr and lr · scale, not lr / scale and lr")
-    expect(rate["3.weight"] == .5, "a batchnorm's scale has one dimension too, and is no bias: go by the name")
-    expect(biases != {.5 / 64}, "scale divides yours: biases get the higher rate")
-    expect(biases != {64.}, "scale is a factor of lr, not a rate")
-    expect(biases == {32.} and rest == {.5}, f"biases have the rates {biases}, the rest {rest}: 32 and 0.5 are right")
+    twice = [names.get(i, "a parameter") for i in given if given.count(i) > 1]
+    expect(not twice, f"{(twice or [''])[0]} is in the groups more than once")
+    lost = [names[id(p)] for p in learns if id(p) not in given]
+    expect(not lost, f"{(lost or [''])[0]} is in no group, and would not learn")
+    _check_rates({names[i]: float(group["lr"]) for group in groups for i in map(id, group["params"]) if i in names})
 
-# %% ../../nbs/exercises/18_speed.ipynb #ecc1559f
+# %% ../../nbs/exercises/18_speed.ipynb #25364a67
+def _check_rates(rate):
+    "With lr .5 and scale 64: raise WrongAnswer unless biases have 32 and the rest .5."
+    of = lambda is_bias: [r for name, r in rate.items() if name.endswith("bias") == is_bias]
+    all_are = lambda rates, goal: all(math.isclose(r, goal, rel_tol=1e-4) for r in rates)
+    biases, rest = of(True), of(False)
+    expect(not (all_are(biases, .5) and all_are(rest, 32)), "the rates are exchanged: biases get the higher one")
+    expect(not all_are(rest, .5 / 64), "the rates are lr and lr · scale, not lr / scale and lr")
+    expect(math.isclose(rate["3.weight"], .5, rel_tol=1e-4),
+           "a batchnorm's scale has one dimension too, and is no bias: go by the name")
+    expect(not all_are(biases, .5 / 64), "scale divides yours: biases get the higher rate")
+    expect(not all_are(biases, 64), "scale is a factor of lr, not a rate")
+    for name, r in rate.items(): same(r, 32 if name.endswith("bias") else .5, f"the rate of {name}")
+
+# %% ../../nbs/exercises/18_speed.ipynb #f150b6cf
 @check_groups.solution
 def my_groups(model, lr, scale):
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     biases = [p for name, p in named if name.split(".")[-1] == "bias"]
     rest = [p for name, p in named if name.split(".")[-1] != "bias"]
     return [dict(params=biases, lr=scale * lr), dict(params=rest, lr=lr)]
+
+# %% ../../nbs/exercises/18_speed.ipynb #f0006d5b
+def _groups(learns=lambda p: p.requires_grad, is_bias=lambda name, p: name.endswith("bias"),
+            rates=lambda lr, scale: (lr * scale, lr), skip=()):
+    def answer(model, lr, scale):
+        named = [(n, p) for n, p in model.named_parameters() if learns(p) and n not in skip]
+        high, low = rates(lr, scale)
+        return [dict(params=[p for n, p in named if not is_bias(n, p)], lr=low),
+                dict(params=[p for n, p in named if is_bias(n, p)], lr=high)]
+    return answer
+
+for _why, _answer in (
+    ("frozen", _groups(learns=lambda p: True)),
+    ("go by the name", _groups(is_bias=lambda name, p: p.ndim == 1)),
+    ("exchanged", _groups(rates=lambda lr, scale: (lr, lr * scale))),
+    ("divides", _groups(rates=lambda lr, scale: (lr / scale, lr))),
+    ("not lr / scale and lr", _groups(rates=lambda lr, scale: (lr, lr / scale))),
+    ("factor of lr", _groups(rates=lambda lr, scale: (scale, lr))),
+    ("must be 32", _groups(rates=lambda lr, scale: (lr, lr))),
+    ("5.bias is in no group", _groups(skip=("5.bias",))),
+    ("two groups", lambda model, lr, scale: _groups()(model, lr, scale)[:1]),
+    ("more than once", lambda model, lr, scale: [_groups()(model, lr, scale)[0]] * 2),
+    ("a dict with params and lr", lambda model, lr, scale: [[p for p in model.parameters()], []])):
+    check_groups.wrong(_why, _answer)
