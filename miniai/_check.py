@@ -5,6 +5,7 @@ __all__ = ['check_whole', 'check_counts', 'check_number', 'check_above', 'check_
            'check_images', 'check_stored_images', 'check_scores']
 
 # %% ../nbs/modules/check.ipynb #bd48743a
+"Checks of arguments: each raises an error that names the argument, its value and what is allowed."
 import math
 from numbers import Integral, Real
 

@@ -4,6 +4,7 @@
 __all__ = ['FILES', 'ROLES', 'SHA256', 'DEBIAN', 'CIFAR10_SIZE', 'read_idx', 'write_idx', 'read_checked', 'cache_dir']
 
 # %% ../nbs/modules/files.ipynb #3451f8aa
+"Where data sets lie, how they are downloaded, and how a file proves to be the original."
 import gzip, hashlib, math, os, socket, sys, tempfile, zlib
 from pathlib import Path
 

@@ -4,6 +4,7 @@
 __all__ = ['show_image', 'show_images']
 
 # %% ../nbs/modules/vis.ipynb #220a82d0
+"Draw images."
 import math
 
 import matplotlib.pyplot as plt

@@ -1,11 +1,8 @@
-"""What the notebook 01_data cannot hold: a server to download from, several processes, every way to damage a file.
+"""What the notebook 01_data cannot hold: a server to download from, every way to damage a file, loaders of every kind.
 Everything runs on the sample in the package; the originals are used only where they are at hand."""
-import gzip, hashlib, os, pickle, shutil, subprocess, sys, time
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+import gzip, hashlib, os, pickle, runpy, shutil, sys
 from itertools import permutations
 from pathlib import Path
-from threading import Thread
 
 import matplotlib
 import pytest
@@ -13,59 +10,16 @@ import torch
 from PIL import Image
 from hypothesis import HealthCheck, given, settings, strategies as st
 from torch.utils.data import DataLoader, TensorDataset
-from torchvision.datasets import CIFAR10, FashionMNIST
+from torchvision.datasets import CIFAR10
 
+from fake_server import SAMPLE, SUMS, bare, copy_sample, server
+from miniai import _files as F
 from miniai import data as D
 from miniai.core import set_seed
 from miniai.data import Batches, DataLoaders, ImageData, cifar10, fashion_mnist, image_folder
+from miniai.vis import show_image, show_images
 
 matplotlib.use("Agg")
-SAMPLE = Path(D.__file__).parent / "sample"
-SUMS = D.SHA256["fashion_mnist_sample"]
-
-
-@pytest.fixture(autouse=True)
-def bare(monkeypatch, tmp_path):
-    "A machine without any data or network, on which the sample passes for the originals."
-    monkeypatch.setenv("MINIAI_TIER", "quick")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.delenv("MINIAI_DATA", raising=False)
-    monkeypatch.setattr(D, "DEBIAN", tmp_path / "debian")
-    monkeypatch.setitem(D.SHA256, "fashion_mnist", SUMS)
-    monkeypatch.setattr(FashionMNIST, "mirrors", ["http://127.0.0.1:9/"])
-
-
-def copy_sample(folder):
-    folder.mkdir(parents=True)
-    for file in SAMPLE.glob("*.gz"): shutil.copy(file, folder)
-    return folder
-
-
-class Server:
-    "Serves a folder on 127.0.0.1, counts what is asked for, and can be slow."
-    def __init__(self, folder):
-        self.folder, self.asked, self.delay = folder, [], 0
-        class Handler(SimpleHTTPRequestHandler):
-            def do_GET(handler):
-                self.asked.append(handler.path)
-                time.sleep(self.delay)
-                super().do_GET()
-            def log_message(handler, *args): pass
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
-        self.http.handle_error = lambda *args: None
-        self.url = f"http://127.0.0.1:{self.http.server_port}/"
-        Thread(target=self.http.serve_forever, daemon=True).start()
-
-
-@pytest.fixture
-def server(tmp_path, monkeypatch):
-    server = Server(copy_sample(tmp_path / "server"))
-    md5 = [(f"{name}.gz", hashlib.md5((SAMPLE / f"{name}.gz").read_bytes()).hexdigest()) for name in D.FILES.values()]
-    monkeypatch.setattr(FashionMNIST, "mirrors", [server.url])
-    monkeypatch.setattr(FashionMNIST, "resources", md5)
-    yield server
-    server.http.shutdown()
 
 
 # ---- the download
@@ -73,9 +27,9 @@ def server(tmp_path, monkeypatch):
 def test_download_is_kept_and_used_again(server):
     data = fashion_mnist()
     assert len(data.train_x) == 2000 and len(data.valid_x) == 1000 and data.name == "fashion_mnist"
-    kept = D.cache_dir() / "fashion_mnist"
-    assert sorted(f.name for f in kept.iterdir()) == sorted(f"{name}.gz" for name in D.FILES.values())
-    assert [f.name for f in D.cache_dir().iterdir() if not f.name.endswith(".lock")] == ["fashion_mnist"]
+    kept = F.cache_dir() / "fashion_mnist"
+    assert sorted(f.name for f in kept.iterdir()) == sorted(f"{name}.gz" for name in F.FILES.values())
+    assert [f.name for f in F.cache_dir().iterdir() if not f.name.endswith(".lock")] == ["fashion_mnist"]
     asked = len(server.asked)
     assert torch.equal(fashion_mnist().train_x, data.train_x) and len(server.asked) == asked
 
@@ -83,14 +37,14 @@ def test_a_download_that_is_not_what_it_should_be_is_not_kept(server):
     file = server.folder / "t10k-labels-idx1-ubyte.gz"
     file.write_bytes(file.read_bytes()[:-1] + b"!")
     with pytest.raises(FileNotFoundError, match="fashion_mnist is not on this machine"): fashion_mnist()
-    assert not (D.cache_dir() / "fashion_mnist").exists()
+    assert not (F.cache_dir() / "fashion_mnist").exists()
 
 def test_offline_says_what_to_do():
     with pytest.raises(FileNotFoundError) as e: fashion_mnist()
     lines = str(e.value).splitlines()
     for way in "MINIAI_DATA", "apt-get install dataset-fashion-mnist", "MINIAI_TIER=smoke", "go online":
         assert sum(way in line for line in lines) == 1, way
-    assert len(lines) == 5 and str(D.cache_dir()) in lines[-1]
+    assert len(lines) == 5 and str(F.cache_dir()) in lines[-1]
 
 def test_offline_cifar_says_what_to_do(monkeypatch):
     monkeypatch.setattr(CIFAR10, "url", "http://127.0.0.1:9/cifar-10-python.tar.gz")
@@ -102,47 +56,13 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "a_file"))
     with pytest.raises(FileNotFoundError, match="a_file"): fashion_mnist()
 
-SCRIPT = """
-import sys
-from miniai import data as D
-D.DEBIAN, D.SHA256["fashion_mnist"] = D.Path("/nowhere"), D.SHA256["fashion_mnist_sample"]
-D.FashionMNIST.mirrors, D.FashionMNIST.resources = [sys.argv[1]], eval(sys.argv[2])
-print("start", flush=True)
-print(len(D.fashion_mnist().train_x))
-"""
-
-def start(server):
-    return subprocess.Popen([sys.executable, "-c", SCRIPT, server.url, repr(FashionMNIST.resources)], text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-def test_two_processes_at_once(server):
-    fashion_mnist()
-    asked = len(server.asked)
-    shutil.rmtree(D.cache_dir())
-    server.delay = .1
-    both = [start(server), start(server)]
-    outs = [p.communicate(timeout=60) for p in both]
-    assert [p.returncode for p in both] == [0, 0], outs
-    assert all(out.split()[-1] == "2000" for out, err in outs)
-    assert len(server.asked) == 2 * asked, "the second waits for the first, then finds its files"
-
-def test_a_killed_download_leaves_nothing_half(server):
-    server.delay = .5
-    p = start(server)
-    while len(server.asked) < 2: time.sleep(.02)
-    p.kill(); p.communicate()
-    assert not (D.cache_dir() / "fashion_mnist").exists()
-    server.delay = 0
-    assert len(fashion_mnist().train_x) == 2000
-
-
 # ---- where data is looked for
 
 def test_order_of_places(tmp_path, monkeypatch):
     seen, read = [], D.read_checked
     monkeypatch.setattr(D, "read_checked", lambda folder, sums: seen.append(folder) or read(folder, sums))
     places = [tmp_path / "given", tmp_path / "env/fashion_mnist", tmp_path / "env/fashion-mnist",
-              D.cache_dir() / "fashion_mnist", D.DEBIAN / "fashion-mnist"]
+              F.cache_dir() / "fashion_mnist", F.DEBIAN / "fashion-mnist"]
     for place in places: copy_sample(place)
     monkeypatch.setenv("MINIAI_DATA", str(tmp_path / "env"))
     fashion_mnist(path=places[0])
@@ -153,7 +73,7 @@ def test_order_of_places(tmp_path, monkeypatch):
 
 def test_an_empty_folder_is_passed_over(tmp_path, monkeypatch):
     (tmp_path / "env/fashion_mnist").mkdir(parents=True)
-    copy_sample(D.DEBIAN / "fashion-mnist")
+    copy_sample(F.DEBIAN / "fashion-mnist")
     monkeypatch.setenv("MINIAI_DATA", str(tmp_path / "env"))
     assert len(fashion_mnist().train_x) == 2000
 
@@ -164,11 +84,11 @@ def test_a_folder_that_is_not_there_is_named(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match="MINIAI_DATA is .*nowhere"): fashion_mnist()
 
 def test_cache_dir(monkeypatch):
-    assert D.cache_dir() == Path(os.environ["XDG_CACHE_HOME"]) / "miniai"
+    assert F.cache_dir() == Path(os.environ["XDG_CACHE_HOME"]) / "miniai"
     monkeypatch.delenv("XDG_CACHE_HOME")
     for platform, place in (("linux", ".cache"), ("darwin", "Library/Caches")):
         monkeypatch.setattr(sys, "platform", platform)
-        assert D.cache_dir() == Path.home() / place / "miniai"
+        assert F.cache_dir() == Path.home() / place / "miniai"
 
 def test_smoke_tier_looks_nowhere(monkeypatch):
     monkeypatch.setenv("MINIAI_TIER", "smoke")
@@ -203,23 +123,23 @@ DAMAGE = {"zip cut short": (lambda raw: raw[:len(raw) // 2], "cut short or damag
           "a web page": (lambda raw: b"<!DOCTYPE html>", "no IDX file.*3c 21 44 4f"),
           "floats": (inside(lambda raw: raw[:2] + b"\x0d" + raw[3:]), "no IDX file")}
 
-@pytest.mark.parametrize("name", D.FILES.values())
+@pytest.mark.parametrize("name", F.FILES.values())
 @pytest.mark.parametrize("how", DAMAGE)
 def test_a_damaged_file_is_named(tmp_path, name, how):
     change, says = DAMAGE[how]
     rewrite(copy_sample(tmp_path / "f") / f"{name}.gz", change)
     with pytest.raises(ValueError, match=f"{name}.gz (is|was) .*{says}"): fashion_mnist(path=tmp_path / "f")
 
-@pytest.mark.parametrize("name", D.FILES.values())
+@pytest.mark.parametrize("name", F.FILES.values())
 def test_a_missing_file_is_named(tmp_path, name):
     (copy_sample(tmp_path / "f") / f"{name}.gz").unlink()
     with pytest.raises(FileNotFoundError, match=f"no {name}.gz"): fashion_mnist(path=tmp_path / "f")
 
-@pytest.mark.parametrize("here,there", list(permutations(D.FILES, 2)))
+@pytest.mark.parametrize("here,there", list(permutations(F.FILES, 2)))
 def test_a_swapped_file_is_named(tmp_path, here, there):
     folder = copy_sample(tmp_path / "f")
-    shutil.copy(SAMPLE / f"{D.FILES[there]}.gz", folder / f"{D.FILES[here]}.gz")
-    with pytest.raises(ValueError, match=f"{D.FILES[here]}.gz holds the {D.ROLES[there]} where the {D.ROLES[here]}"):
+    shutil.copy(SAMPLE / f"{F.FILES[there]}.gz", folder / f"{F.FILES[here]}.gz")
+    with pytest.raises(ValueError, match=f"{F.FILES[here]}.gz holds the {F.ROLES[there]} where the {F.ROLES[here]}"):
         fashion_mnist(path=folder)
 
 def test_plain_files_are_read_too(tmp_path):
@@ -227,14 +147,14 @@ def test_plain_files_are_read_too(tmp_path):
     for file in list(folder.iterdir()):
         file.with_suffix("").write_bytes(gzip.decompress(file.read_bytes()))
         file.unlink()
-    assert torch.equal(fashion_mnist(path=folder).valid_x[:, 0], D.read_idx(SAMPLE / "t10k-images-idx3-ubyte.gz"))
+    assert torch.equal(fashion_mnist(path=folder).valid_x[:, 0], F.read_idx(SAMPLE / "t10k-images-idx3-ubyte.gz"))
 
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=4), st.booleans())
 @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 def test_idx_round_trip(tmp_path, shape, zipped):
     numbers = torch.randint(0, 256, shape, dtype=torch.uint8)
-    D.write_idx(file := tmp_path / f"x{'.gz' * zipped}", numbers)
-    assert torch.equal(D.read_idx(file), numbers)
+    F.write_idx(file := tmp_path / f"x{'.gz' * zipped}", numbers)
+    assert torch.equal(F.read_idx(file), numbers)
 
 
 # ---- the sample
@@ -248,13 +168,13 @@ def test_sample_in_the_package():
 ORIGINALS = Path("/usr/share/datasets/fashion-mnist")
 
 @pytest.mark.skipif(not ORIGINALS.is_dir(), reason="needs the original Fashion-MNIST")
-def test_sample_can_be_made_again(tmp_path, monkeypatch):
+def test_sample_can_be_made_again(tmp_path, monkeypatch, root):
     monkeypatch.undo()
     monkeypatch.setenv("MINIAI_TIER", "quick")
     data = fashion_mnist(path=ORIGINALS)
     assert abs(data.mean[0] - .2860) < 5e-5 and abs(data.std[0] - .3530) < 5e-5
-    D.make_sample(tmp_path, data)
-    for role, name in D.FILES.items():
+    runpy.run_path(str(root / "tools/make_sample.py"))["make_sample"](tmp_path, data)
+    for role, name in F.FILES.items():
         assert hashlib.sha256(gzip.decompress((tmp_path / f"{name}.gz").read_bytes())).hexdigest() == SUMS[role]
 
 
@@ -456,8 +376,8 @@ def test_other_bad_arguments_are_named():
     with pytest.raises(ValueError, match="mean has 2 values"): Batches(x, y, 4, mean=(.1, .2))
     with pytest.raises(ValueError, match="std is"): Batches(x, y, 4, std=0.)
     with pytest.raises(ValueError, match="valid is a generator"): DataLoaders([], (b for b in []))
-    with pytest.raises(ValueError, match="im has the shape"): D.show_image(torch.zeros(2, 4, 4))
-    with pytest.raises(ValueError, match="titles has 1 entries for 2"): D.show_images([x[0], x[1]], ["one"])
+    with pytest.raises(ValueError, match="im has the shape"): show_image(torch.zeros(2, 4, 4))
+    with pytest.raises(ValueError, match="titles has 1 entries for 2"): show_images([x[0], x[1]], ["one"])
     for holdout in (-1, 2000, 1.5):
         with pytest.raises(ValueError, match=f"holdout is {holdout}"): fashion_mnist(holdout, path=SAMPLE)
     with pytest.raises(ValueError, match="n_valid is 20"): D.stratified_split(y, 20)
@@ -472,89 +392,3 @@ def test_stratified_split(labels, data, seed):
     share = labels.bincount(minlength=5) * n / len(labels)
     assert (labels[held].bincount(minlength=5) - share).abs().max() < 1
     assert torch.equal(D.stratified_split(labels, n, seed)[1], held)
-
-
-# ---- exercises: each checker rejects the known wrong answers, with the message that fits
-
-def normalize(x, mean, std, scale=255, power=1, shape=(-1, 1, 1)):
-    return (x.float() / scale - torch.tensor(mean).view(shape)) / torch.tensor(std).view(shape) ** power
-
-def in_place(x, mean, std):
-    out = normalize(x, mean, std)
-    x.zero_()
-    return out
-
-def draw(labels, n, seed): return torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
-def per_class(n_of, rng=True):
-    def split(labels, n, seed):
-        g, held = torch.Generator().manual_seed(seed if rng else 0), []
-        for c in labels.unique():
-            own = (labels == c).nonzero().flatten()
-            held += own[torch.randperm(len(own), generator=g)][:n_of(len(own), n, len(labels))].tolist()
-        return [i for i in range(len(labels)) if i not in set(held)], held
-    return split
-share = lambda own, n, total: round(n * own / total)
-def moved(labels, n, seed):
-    torch.rand(1)
-    return per_class(share)(labels, n, seed)
-
-def unzip(file):
-    try: return gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
-    except (EOFError, OSError): return b""
-sha = lambda raw: hashlib.sha256(raw).hexdigest()
-
-def own_labels(loader, x, y, batches=None):
-    own = {im.numpy().tobytes(): int(label) for im, label in zip(x, y)}
-    name = lambda im: im.mul(255).round().byte().numpy().tobytes()
-    return all(own[name(im)] == int(l) for xb, yb in list(loader)[:batches] for im, l in zip(xb, yb))
-
-def all_labels(loader): return torch.cat([yb for xb, yb in loader])
-
-class Dropped(Batches):
-    def __iter__(self): return (b for b in super().__iter__() if len(b[1]) == self.bs)
-class Right(Dropped):
-    def __len__(self): return len(self.y) // self.bs
-class AlwaysLast(Right):
-    def __iter__(self): return iter(list(Batches.__iter__(self))[:-1])
-class Before(Right):
-    def __init__(self, x, y, bs, *args): super().__init__(x[:len(y) // bs * bs], y[:len(y) // bs * bs], bs, *args)
-
-def batch_norm(x, mean, std): return torch.nn.functional.batch_norm(x.float(), None, None, training=True)
-def bad(content, f, s): return [k for k in s if sha(content(f / k)) != s[k]]
-
-WRONG = [(D.check_normalize, partial(normalize, scale=1), "divide them by 255"),
-         (D.check_normalize, partial(normalize, power=2), "variance"),
-         (D.check_normalize, partial(normalize, power=0), "only the mean"),
-         (D.check_normalize, partial(normalize, shape=(3,)), "width"), (D.check_normalize, batch_norm, "batch's own"),
-         (D.check_normalize, in_place, "changed"), (D.check_normalize, lambda x, m, s: x, "make it float"),
-         (D.check_normalize, lambda *a: normalize(*a)[0], "shape"),
-         (D.check_normalize, lambda *a: normalize(*a) * 1.01, "off by"),
-         (D.check_split, lambda l, n, s: (range(1000), per_class(share)(l, n, s)[1]), "both parts"),
-         (D.check_split, lambda l, n, s: draw(l, n, s).split([len(l) - n, n]), "left to chance"),
-         (D.check_split, lambda l, n, s: per_class(share)(l, 2 * n, s), "200 were held out"),
-         (D.check_split, per_class(lambda own, n, total: 34 - (own < 600)), "equal numbers"),
-         (D.check_split, per_class(share, rng=False), "another seed"), (D.check_split, moved, "global generator"),
-         (D.check_split, lambda l, n, s: ([], per_class(share)(l, n, s)[1]), "neither part"),
-         (D.check_split, lambda l, n, s: per_class(share)(l, n, time.perf_counter_ns()), "one seed"),
-         (D.check_altered_files, partial(bad, Path.read_bytes), "not of the zipped"),
-         (D.check_altered_files, partial(bad, lambda file: gzip.decompress(file.read_bytes())), "does not unzip"),
-         (D.check_altered_files, lambda f, s: bad(unzip, f, s)[:1], "e was missed"),
-         (D.check_altered_files, lambda f, s: bad(unzip, f, s)[::-1], "alphabetical"),
-         (D.check_labels_match, lambda l, x, y: all_labels(l).bincount().equal(y.bincount()), "neighbour"),
-         (D.check_labels_match, lambda l, x, y: all_labels(l).equal(y), "shuffled loader is right"),
-         (D.check_labels_match, partial(own_labels, batches=1), "last batch"),
-         (D.check_labels_match, lambda *a: False, "in order"),
-         (D.check_full_batches, Batches, "still there"), (D.check_full_batches, Dropped, "len says"),
-         (D.check_full_batches, AlwaysLast, "none may be dropped"), (D.check_full_batches, Before, "same 100 images")]
-
-@pytest.mark.parametrize("check,wrong,says", WRONG)
-def test_checkers_reject(check, wrong, says):
-    with pytest.raises(AssertionError, match=says): check(wrong)
-
-@pytest.mark.parametrize("check,right", [(D.check_normalize, normalize), (D.check_split, per_class(share)),
-                                         (D.check_split, D.stratified_split), (D.check_labels_match, own_labels),
-                                         (D.check_altered_files, partial(bad, unzip)),
-                                         (D.check_full_batches, Right)])
-def test_checkers_accept(check, right, capsys):
-    check(right)
-    assert "✓" in capsys.readouterr().out

@@ -4,67 +4,92 @@
 __all__ = ['check_normalize', 'normalize', 'check_split', 'split', 'check_altered_files', 'altered_files', 'check_labels_match',
            'labels_match', 'check_full_batches', 'FullBatches']
 
-# %% ../../nbs/exercises/01_data.ipynb #4c45b01c
-import gzip, hashlib, tempfile, zlib
+# %% ../../nbs/exercises/01_data.ipynb #032d6285
+"Checks and solutions of the exercises in 01_data."
+import gzip, hashlib, random, tempfile, zlib
 from pathlib import Path
 
 import torch
+from torch.nn.functional import batch_norm
 
 from ..data import Batches
-from . import WrongAnswer, exercise, expect, same
+from . import WrongAnswer, exercise, expect, numbers, same
 
-# %% ../../nbs/exercises/01_data.ipynb #5be74e6a
+# %% ../../nbs/exercises/01_data.ipynb #2dc16136
 @exercise
 def check_normalize(
     normalize,                   # your function: x uint8 [n, c, h, w], mean and std (c numbers each) → float tensor
 ):
-    "Exercise 1: rejects a forgotten 255, the batch's own statistics, the variance and the wrong axis."
+    "Refuses a forgotten 255, the batch's own statistics, the variance and the wrong axis."
     x = torch.arange(4 * 3 * 5 * 3).mul(7).remainder(256).byte().view(4, 3, 5, 3)
     mean, std, before = (.2, .5, .7), (.1, .3, .6), x.clone()
     m, s, v = torch.tensor(mean).view(3, 1, 1), torch.tensor(std).view(3, 1, 1), x.float()
-    got, right = normalize(x, mean, std), (v / 255 - m) / s
+    got = normalize(x, mean, std)
     expect(torch.equal(x, before), "x itself was changed: the data set must survive the epoch")
-    expect(got.is_floating_point(), f"the result is {got.dtype}: make it float")
-    expect(got.shape == x.shape, f"the shape became {list(got.shape)}: it stays {list(x.shape)}")
-    wrong = {"the mean is on the scale 0 … 1, the bytes are not: divide them by 255": (v - m) / s,
-             "that is only the mean: divide by the standard deviation": v / 255 - m,
-             "that divides by the variance: divide by its root, the standard deviation": (v / 255 - m) / s**2,
-             "mean and std ran along the width of the image: give them the shape [c, 1, 1]":
-                 (v / 255 - m.view(3)) / s.view(3),
-             "those are the batch's own mean and deviation: use the ones given, from the training set":
-                 (v - v.mean((0, 2, 3), keepdim=True)) / v.std((0, 2, 3), keepdim=True, correction=0)}
-    for why, value in wrong.items(): expect(not torch.allclose(got.float(), value, atol=1e-2), why)
-    expect(torch.allclose(got.float(), right, atol=1e-5), f"off by up to {(got - right).abs().max():.3g}")
+    expect("int" not in str(getattr(got, "dtype", "")), "the result holds whole numbers: make it float")
+    own = v - v.mean((0, 2, 3), keepdim=True)
+    others = "those are the batch's own mean and deviation: use the ones given, from the training set"
+    same(got, (v / 255 - m) / s, "the result", {
+        "the mean is on the scale 0 … 1, the bytes are not: divide them by 255": (v - m) / s,
+        "that is only the mean: divide by the standard deviation": v / 255 - m,
+        "that divides by the variance: divide by its root, the standard deviation": (v / 255 - m) / s**2,
+        "mean and std ran along the width of the image: give them the shape [c, 1, 1]": (v / 255 - m.view(3)) / s.view(3),
+        others: own / v.std((0, 2, 3), keepdim=True, correction=0), f"{others}.": own / v.std((0, 2, 3), keepdim=True)})
 
-# %% ../../nbs/exercises/01_data.ipynb #78ca1428
+# %% ../../nbs/exercises/01_data.ipynb #f1c2ab24
 @check_normalize.solution
 def normalize(x, mean, std):
     mean, std = (torch.tensor(v).view(-1, 1, 1) for v in (mean, std))
     return (x.float() / 255 - mean) / std
 
-# %% ../../nbs/exercises/01_data.ipynb #d9072f6a
+# %% ../../nbs/exercises/01_data.ipynb #62a408ec
+def _normalize(x, mean, std, scale=255, power=1, shape=(-1, 1, 1)):
+    return (x.float() / scale - torch.tensor(mean).view(shape)) / torch.tensor(std).view(shape) ** power
+
+@check_normalize.wrong("x itself was changed")
+def _in_place(x, mean, std):
+    out = _normalize(x, mean, std)
+    x.zero_()
+    return out
+
+check_normalize.wrong("divide them by 255", lambda *a: _normalize(*a, scale=1))
+check_normalize.wrong("the variance", lambda *a: _normalize(*a, power=2))
+check_normalize.wrong("only the mean", lambda *a: _normalize(*a, power=0))
+check_normalize.wrong("the width", lambda *a: _normalize(*a, shape=(3,)))
+check_normalize.wrong("the batch's own", lambda x, mean, std: batch_norm(x.float(), None, None, training=True))
+check_normalize.wrong("make it float", lambda x, mean, std: x)
+check_normalize.wrong("shape", lambda *a: _normalize(*a)[0])
+check_normalize.wrong("it must be", lambda *a: _normalize(*a) * 1.01)
+
+# %% ../../nbs/exercises/01_data.ipynb #cf98f728
+def _parts(parts):
+    "The two index lists of a split, as sets are compared."
+    try: kept, held = parts
+    except (TypeError, ValueError): raise WrongAnswer("give two results: what stays, and what is held out") from None
+    return [int(i) for i in numbers(kept, "what stays").flatten()], [int(i) for i in numbers(held, "what is held out").flatten()]
+
 @exercise
 def check_split(
     split,                       # your function: labels int64 [n], n_valid, seed → indices kept and indices held out
 ):
-    "Exercise 2: rejects overlap, loss, shares left to chance, equal numbers, no draw, a moved generator."
+    "Refuses overlap, loss, shares left to chance, equal numbers, no draw, a moved generator."
     labels = torch.tensor([0] * 600 + [1] * 300 + [2] * 100)[torch.arange(1000) * 7 % 1000]
     before = torch.get_rng_state()
-    kept, held = (torch.as_tensor(i) for i in split(labels, 100, 0))
-    again, other = (torch.as_tensor(split(labels, 100, seed)[1]) for seed in (0, 1))
+    kept, held = _parts(split(labels.clone(), 100, 0))
+    again, other = (_parts(split(labels.clone(), 100, seed))[1] for seed in (0, 1))
     untouched = torch.equal(before, torch.get_rng_state())
-    torch.set_rng_state(before)
-    expect(not set(kept.tolist()) & set(held.tolist()), "some are in both parts: what you validate on must be unseen")
+    expect(not set(kept) & set(held), "some are in both parts: what you validate on must be unseen")
     expect(len(held) == 100, f"{len(held)} were held out instead of 100")
-    expect(sorted([*kept.tolist(), *held.tolist()]) == list(range(1000)), "some are in neither part, or twice in one")
+    expect(sorted(kept + held) == list(range(1000)), "some are in neither part, or twice in one")
     counts = labels[held].bincount(minlength=3).tolist()
-    expect(max(counts) - min(counts) > 1, f"held out by class: {counts}, equal numbers; the shares are 60, 30, 10")
-    expect(counts == [60, 30, 10], f"held out by class: {counts}, left to chance; the shares are 60, 30, 10")
-    expect(set(again.tolist()) == set(held.tolist()), "one seed must give one split")
-    expect(set(other.tolist()) != set(held.tolist()), "another seed holds out the same images: draw them")
+    said = "held out by class: {}, {} and {}".format(*counts)
+    expect(max(counts) - min(counts) > 1, f"{said}, equal numbers; the shares are 60, 30 and 10")
+    expect(counts == [60, 30, 10], f"{said}, left to chance; the shares are 60, 30 and 10")
+    expect(set(again) == set(held), "one seed must give one split")
+    expect(set(other) != set(held), "another seed holds out the same images: draw them")
     expect(untouched, "the global generator moved: make a torch.Generator of your own")
 
-# %% ../../nbs/exercises/01_data.ipynb #0ee05bf2
+# %% ../../nbs/exercises/01_data.ipynb #7a9d41c0
 @check_split.solution
 def split(labels, n_valid, seed):
     draw, held = torch.Generator().manual_seed(seed), torch.zeros(len(labels), dtype=torch.bool)
@@ -73,12 +98,40 @@ def split(labels, n_valid, seed):
         held[own[torch.randperm(len(own), generator=draw)][:round(n_valid * len(own) / len(labels))]] = True
     return (~held).nonzero().flatten(), held.nonzero().flatten()
 
-# %% ../../nbs/exercises/01_data.ipynb #b593f8da
+# %% ../../nbs/exercises/01_data.ipynb #ffa5eced
+def _by_class(number):
+    "A split that holds out `number(class size)` of each class."
+    def by_class(labels, n, seed):
+        g, held = torch.Generator().manual_seed(seed), []
+        for c in labels.unique():
+            own = (labels == c).nonzero().flatten()
+            held += own[torch.randperm(len(own), generator=g)][:number(len(own))].tolist()
+        return [i for i in range(len(labels)) if i not in set(held)], held
+    return by_class
+
+@check_split.wrong("left to chance")
+def _by_chance(labels, n, seed):
+    return torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed)).split([len(labels) - n, n])
+
+@check_split.wrong("global generator")
+def _seeds_all(labels, n, seed):
+    torch.manual_seed(seed)
+    return split(labels, n, seed)
+
+check_split.wrong("equal numbers", _by_class(lambda own: 34 - (own < 600)))
+check_split.wrong("200 were held out", lambda labels, n, seed: split(labels, 2 * n, seed))
+check_split.wrong("both parts", lambda labels, n, seed: (range(1000), split(labels, n, seed)[1]))
+check_split.wrong("neither part", lambda labels, n, seed: ([], split(labels, n, seed)[1]))
+check_split.wrong("another seed", lambda labels, n, seed: split(labels, n, 0))
+check_split.wrong("one seed", lambda labels, n, seed: split(labels, n, random.getrandbits(60)))
+check_split.wrong("two results", lambda labels, n, seed: split(labels, n, seed)[1])
+
+# %% ../../nbs/exercises/01_data.ipynb #e38e8280
 @exercise
 def check_altered_files(
     altered_files,               # your function: folder, {file name: SHA-256 of its unzipped content} → list of names
 ):
-    "Exercise 3: rejects sums of the zipped bytes, stopping at the first, and a crash at a file cut short."
+    "Refuses sums of the zipped bytes, stopping at the first, and a crash at a file cut short."
     content = {name: name.encode() * 1000 for name in ("a.gz", "b.gz", "c", "d.gz", "e", "f.gz")}
     zipped = {k: gzip.compress(v, mtime=1) if k.endswith(".gz") else v for k, v in content.items()}
     zipped["b.gz"] = gzip.compress(b"x" + content["b.gz"][1:])
@@ -86,15 +139,17 @@ def check_altered_files(
     with tempfile.TemporaryDirectory() as folder:
         for name, data in zipped.items(): (Path(folder) / name).write_bytes(data)
         try: got = altered_files(Path(folder), {k: hashlib.sha256(v).hexdigest() for k, v in content.items()})
-        except (EOFError, OSError, ValueError, zlib.error) as e:
-            raise WrongAnswer(f"f.gz does not unzip to its end ({e}): report it, and go on") from None
+        except (EOFError, zlib.error, gzip.BadGzipFile) as e:
+            raise WrongAnswer(f"a file does not unzip to its end ({e}): report it, and go on") from None
+    expect(got is not None, "the result is None: is there a `return`?")
+    got = [getattr(name, "name", name) for name in got]
     expect(not {"a.gz", "d.gz"} & set(got), "a.gz is whole: take the sum of what is inside, not of the zipped bytes")
     expect("c" not in got, "c is whole, and not zipped")
     for name, why in (("b.gz", "one letter differs"), ("e", "its last byte differs"), ("f.gz", "it is cut short")):
         expect(name in got, f"{name} was missed: {why}")
-    expect(list(got) == ["b.gz", "e", "f.gz"], f"give their names in alphabetical order, yours: {got}")
+    expect(got == ["b.gz", "e", "f.gz"], "those are the files: give their names in alphabetical order, each once")
 
-# %% ../../nbs/exercises/01_data.ipynb #75e98859
+# %% ../../nbs/exercises/01_data.ipynb #85c25085
 @check_altered_files.solution
 def altered_files(folder, sums):
     def content(file):
@@ -102,47 +157,69 @@ def altered_files(folder, sums):
         except (EOFError, OSError, zlib.error): return b""
     return sorted(name for name, s in sums.items() if hashlib.sha256(content(folder / name)).hexdigest() != s)
 
-# %% ../../nbs/exercises/01_data.ipynb #c7376992
+# %% ../../nbs/exercises/01_data.ipynb #1b295126
+def _altered(content):
+    "An answer that takes the sums of `content(file)`."
+    return lambda folder, sums: [k for k in sums if hashlib.sha256(content(folder / k)).hexdigest() != sums[k]]
+
+def _unzipped(file): return gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+
+check_altered_files.wrong("not of the zipped bytes", _altered(Path.read_bytes))
+check_altered_files.wrong("does not unzip to its end", _altered(_unzipped))
+check_altered_files.wrong("does not unzip to its end", _altered(lambda file: gzip.decompress(file.read_bytes())))
+check_altered_files.wrong("e was missed", lambda folder, sums: altered_files(folder, sums)[:1])
+check_altered_files.wrong("alphabetical", lambda folder, sums: altered_files(folder, sums)[::-1])
+check_altered_files.wrong("None", lambda folder, sums: print(end=""))
+
+# %% ../../nbs/exercises/01_data.ipynb #9acc5730
 @exercise
 def check_labels_match(
     labels_match,                # your function: loader, x uint8 [n, 1, h, w], y int64 [n] → bool
 ):
-    "Exercise 4: rejects counting labels, looking only at the first batch, and expecting one order."
+    "Refuses counting labels, looking only at the first batch, and expecting one order."
     x = torch.arange(90).byte().view(90, 1, 1, 1).repeat(1, 1, 4, 4)
     y = torch.arange(90).remainder(3)
     class Broken(Batches):
         def __iter__(self):
             for i, (xb, yb) in enumerate(super().__iter__()): yield xb, yb.roll(1) if i in self.bad else yb
-    def loader(bad, shuffle=False):
-        batches = Broken(x, y, 20, shuffle, "cpu")
-        batches.bad = bad
-        return batches
-    ask = lambda *args: bool(labels_match(loader(*args), x, y))
-    expect(ask((), False), "a loader in order is right, and was refused")
+    def ask(bad, shuffle=False):
+        loader = Broken(x, y, 20, shuffle, "cpu")
+        loader.bad = bad
+        answer = labels_match(loader, x, y)
+        expect(answer is not None, "the result is None: is there a `return`?")
+        return bool(answer)
+    expect(ask(()), "a loader in order is right, and was refused")
     expect(ask((), True), "a shuffled loader is right too: find the image, whatever its place")
     expect(not ask(range(5)), "all labels belong to a neighbour: their number in each class tells nothing")
     expect(not ask((4,)), "the last batch is wrong: look at every batch")
 
-# %% ../../nbs/exercises/01_data.ipynb #4de7edf2
+# %% ../../nbs/exercises/01_data.ipynb #f4a9494e
 @check_labels_match.solution
 def labels_match(loader, x, y):
     own = {im.numpy().tobytes(): int(label) for im, label in zip(x, y)}
     name = lambda im: im.mul(255).round().byte().numpy().tobytes()
     return all(own[name(im)] == int(label) for xb, yb in loader for im, label in zip(xb, yb))
 
-# %% ../../nbs/exercises/01_data.ipynb #6a24f79e
+# %% ../../nbs/exercises/01_data.ipynb #b2000926
+def _labels(loader): return torch.cat([yb for xb, yb in loader])
+
+check_labels_match.wrong("neighbour", lambda loader, x, y: _labels(loader).bincount().equal(y.bincount()))
+check_labels_match.wrong("shuffled loader is right", lambda loader, x, y: _labels(loader).equal(y))
+check_labels_match.wrong("last batch", lambda loader, x, y: labels_match(list(loader)[:1], x, y))
+check_labels_match.wrong("in order", lambda loader, x, y: False)
+
+# %% ../../nbs/exercises/01_data.ipynb #bd22658e
 @exercise
 def check_full_batches(
     FullBatches,                 # your class, made like `Batches`
 ):
-    "Exercise 5: rejects a short batch, a wrong length, a lost full batch, the same images always left out."
+    "Refuses a short batch, a wrong length, a lost full batch, the same images always left out."
     x, y = torch.zeros(1000, 1, 2, 2, dtype=torch.uint8), torch.arange(1000)
     make = lambda bs, shuffle=True: FullBatches(x, y, bs, shuffle, "cpu")
-    with torch.random.fork_rng(devices=[]):
-        seen = [[yb for xb, yb in make(300)] for _ in range(3)]
+    seen = [[yb for xb, yb in make(300)] for _ in range(3)]
     sizes = [len(yb) for yb in seen[0]]
-    expect(100 not in sizes, f"batches of {sizes}: the short one is still there")
-    expect(sizes == [300] * 3, f"batches of {sizes} out of 1000 images, expected 3 of 300")
+    expect(100 not in sizes, "the last batch, of 100 images, is still there")
+    expect(sizes == [300] * 3, f"there are {len(sizes)} batches with {sum(sizes)} images: 1000 make 3 batches of 300")
     expect(len(make(300)) == 3, f"len says {len(make(300))}, and 3 batches come")
     expect([len(yb) for xb, yb in make(250)] == [250] * 4, "1000 images are 4 full batches of 250: none may be dropped")
     expect(len(make(250)) == 4, f"len says {len(make(250))} for 4 full batches of 250")
@@ -151,8 +228,27 @@ def check_full_batches(
     in_order = torch.cat([yb for xb, yb in make(300, False)])
     expect(in_order.tolist() == list(range(900)), "without shuffling, keep the order")
 
-# %% ../../nbs/exercises/01_data.ipynb #049da5a6
+# %% ../../nbs/exercises/01_data.ipynb #0ca7a9fc
 @check_full_batches.solution
 class FullBatches(Batches):
     def __len__(self): return len(self.y) // self.bs
     def __iter__(self): return (batch for batch in super(FullBatches, self).__iter__() if len(batch[1]) == self.bs)
+
+# %% ../../nbs/exercises/01_data.ipynb #ebc05cef
+check_full_batches.wrong("is still there", Batches)
+
+@check_full_batches.wrong("len says")
+class _Dropped(Batches):
+    def __iter__(self): return (b for b in super().__iter__() if len(b[1]) == self.bs)
+
+@check_full_batches.wrong("none may be dropped")
+class _AlwaysLast(FullBatches):
+    def __iter__(self): return iter(list(Batches.__iter__(self))[:-1])
+
+@check_full_batches.wrong("same 100 images")
+class _Before(FullBatches):
+    def __init__(self, x, y, bs, *args): super().__init__(x[:len(y) // bs * bs], y[:len(y) // bs * bs], bs, *args)
+
+@check_full_batches.wrong("keep the order")
+class _AlwaysShuffled(FullBatches):
+    def __init__(self, x, y, bs, shuffle, *args): super().__init__(x, y, bs, True, *args)

@@ -4,7 +4,8 @@
 __all__ = ['check_dead_share', 'dead_share', 'check_once', 'once', 'check_leaky_init', 'leaky_init', 'check_standardise',
            'standardise']
 
-# %% ../../nbs/exercises/03_inside.ipynb #1548672e
+# %% ../../nbs/exercises/03_inside.ipynb #c75b577d
+"Checks and solutions of the exercises in 03_inside."
 import math
 
 import torch
@@ -12,36 +13,40 @@ from torch import nn
 
 from . import WrongAnswer, exercise, expect, same
 
-# %% ../../nbs/exercises/03_inside.ipynb #11421ed2
+# %% ../../nbs/exercises/03_inside.ipynb #23d06ade
 @exercise
 def check_dead_share(
     dead_share,                  # your function: tensor [n, c, h, w] → number
 ):
-    "Exercise 1: rejects the share of zeros, and channels that are silent for one image only."
-    x = torch.ones(4, 5, 2, 2)
+    "Refuses the share of zeros, and channels that are silent for one image only."
+    x = torch.ones(4, 6, 2, 2)
     x[:, 0], x[1, 1], x[2:, 2], x[:, 3, 0] = 0, 0, 0, 0
-    got = float(dead_share(x))
-    wrong = {"that is the share of zero activations: a channel is dead when all of its activations are":
-                 (x == 0).float().mean(),
-             "a channel that is silent for one image is not dead: look at all images of the batch":
-                 (x.amax((2, 3)) == 0).any(0).float().mean(),
-             "a channel with a zero is not dead: all must be zero": (x == 0).any(3).any(2).any(0).float().mean(),
-             "that is the share of image and channel pairs: take the maximum over the images too":
-                 (x.amax((2, 3)) == 0).float().mean(),
-             "that is the share of living channels": .8, "that is their number: divide by the channels": 1.}
-    for why, value in wrong.items(): expect(abs(got - float(value)) > 1e-6, why)
-    expect(abs(got - .2) < 1e-6, f"it is 0.2 here, yours gives {got:.4f}")
+    silent, zero = x.amax((2, 3)) == 0, x == 0
+    same(dead_share(x), 1 / 6, "the share", {
+        "that is the share of zero activations: a channel is dead when all of its activations are": zero.float().mean(),
+        "a channel that is silent for one image is not dead: look at all images of the batch": silent.any(0).float().mean(),
+        "a channel with a zero is not dead: all must be zero": zero.any(3).any(2).any(0).float().mean(),
+        "that is the share of image and channel pairs: take the maximum over the images too": silent.float().mean(),
+        "that is the share of living channels": 5 / 6, "that is their number: divide by the channels": 1.})
 
-# %% ../../nbs/exercises/03_inside.ipynb #9fa811aa
+# %% ../../nbs/exercises/03_inside.ipynb #56154d88
 @check_dead_share.solution
 def dead_share(x): return (x.amax((0, 2, 3)) == 0).float().mean()
 
-# %% ../../nbs/exercises/03_inside.ipynb #9ad85706
+# %% ../../nbs/exercises/03_inside.ipynb #afff7fa8
+check_dead_share.wrong("zero activations", lambda x: (x == 0).float().mean())
+check_dead_share.wrong("silent for one image", lambda x: (x.amax((2, 3)) == 0).any(0).float().mean())
+check_dead_share.wrong("with a zero is not dead", lambda x: (x.amin((0, 2, 3)) == 0).float().mean())
+check_dead_share.wrong("pairs", lambda x: (x.amax((2, 3)) == 0).float().mean())
+check_dead_share.wrong("living", lambda x: 1 - dead_share(x))
+check_dead_share.wrong("divide by the channels", lambda x: (x.amax((0, 2, 3)) == 0).sum())
+
+# %% ../../nbs/exercises/03_inside.ipynb #09f4ece6
 @exercise
 def check_once(
     once,                        # your function: module, f
 ):
-    "Exercise 2: rejects a hook that stays, one that goes only if all is well, and one that takes others."
+    "Refuses a hook that stays, one that goes only if all is well, and one that takes others."
     layer, calls, other = nn.Linear(2, 2), [], []
     layer.register_forward_hook(lambda *args: other.append(1))
     x = torch.ones(1, 2)
@@ -55,14 +60,14 @@ def check_once(
     expect(len(calls) == 1, "f was called again: remove the handle inside the hook")
     expect(len(layer._forward_hooks) >= 1 and len(other) == 3, "another hook was removed too: remove only your own handle")
     expect(len(layer._forward_hooks) == 1, "f is quiet but the hook is still there: call handle.remove()")
-    def fails(module, inputs, output): raise RuntimeError("on purpose")
+    def fails(module, inputs, output): raise FloatingPointError("on purpose")
     once(layer, fails)
     try: layer(x)
-    except RuntimeError: pass
+    except FloatingPointError: pass
     else: raise WrongAnswer("an error of f was swallowed")
     expect(len(layer._forward_hooks) == 1, "f failed and the hook is still there: remove it before f is called")
 
-# %% ../../nbs/exercises/03_inside.ipynb #479c6f36
+# %% ../../nbs/exercises/03_inside.ipynb #a0d1c408
 @check_once.solution
 def once(module, f):
     def hook(module, inputs, output):
@@ -70,61 +75,101 @@ def once(module, f):
         f(module, inputs, output)
     handle = module.register_forward_hook(hook)
 
-# %% ../../nbs/exercises/03_inside.ipynb #2487e3b3
+# %% ../../nbs/exercises/03_inside.ipynb #4a8c577e
+def _once(body):
+    "An answer whose hook is `body(handle, f, arguments)`; `handle` is a list of one."
+    def once(module, f):
+        handle = []
+        handle.append(module.register_forward_hook(lambda *args: body(handle, f, args)))
+    return once
+
+check_once.wrong("called again", _once(lambda handle, f, args: [f(*args)] and None))
+check_once.wrong("the output was replaced", _once(lambda handle, f, args: [handle[0].remove(), f(*args)][1]))
+check_once.wrong("f failed and the hook is still there", _once(lambda handle, f, args: [f(*args), handle[0].remove()] and None))
+check_once.wrong("before any forward pass", lambda module, f: f(module, None, torch.zeros(1)))
+check_once.wrong("another hook was removed",
+                 _once(lambda handle, f, args: [args[0]._forward_hooks.clear(), f(*args)] and None))
+
+@check_once.wrong("the hook is still there")
+def _quiet(module, f):
+    done = []
+    def hook(*args):
+        if not done: done.append(1), f(*args)
+    module.register_forward_hook(hook)
+
+@check_once.wrong("swallowed")
+def _swallows(module, f):
+    def hook(*args):
+        handle.remove()
+        try: f(*args)
+        except Exception: pass
+    handle = module.register_forward_hook(hook)
+
+# %% ../../nbs/exercises/03_inside.ipynb #376b3308
 @exercise
 def check_leaky_init(
     leaky_init,                  # your function: weight, slope; fills the weight
 ):
-    "Exercise 3: rejects ReLU's gain, 1 + a for 1 + a², fan-out, a fan without the kernel, and the variance."
+    "Refuses ReLU's gain, 1 + a for 1 + a², fan-out, a fan without the kernel, and the variance."
     weight, a = torch.zeros(256, 64, 3, 3), .7
     with torch.no_grad(): leaky_init(weight, a)
-    expect(weight.std() > 0, "the weight is unchanged: fill it in place, with normal_")
-    expect(abs(weight.mean()) < 1e-3, f"the weights have the mean {weight.mean():.3f}: it must be 0")
+    mean, std = weight.mean().item(), weight.std().item()
+    expect(weight.any(), "the weight is unchanged: fill it in place, with normal_")
     fan_in, right = 64 * 9, math.sqrt(2 / (1 + a**2) / (64 * 9))
-    wrong = {"that is the gain of a plain ReLU: the slope is missing": math.sqrt(2 / fan_in),
-             "the gain has 1 + a², not 1 + a": math.sqrt(2 / (1 + a) / fan_in),
-             "that is the fan-out: count the inputs of one output, not the outputs": math.sqrt(2 / (1 + a**2) / (256 * 9)),
-             "the kernel's area belongs to the fan-in": math.sqrt(2 / (1 + a**2) / 64),
-             "that is the variance: normal_ takes the standard deviation": right**2,
-             "gain is a square root": 2 / (1 + a**2) / math.sqrt(fan_in)}
-    for why, value in wrong.items(): expect(abs(weight.std() / value - 1) > .02, why)
-    expect(abs(weight.std() / right - 1) < .02, f"the deviation is {weight.std():.4f}, not {right:.4f}")
+    expect(abs(mean) < .02 * right, f"the weights have the mean {mean:.3g}: it must be 0")
+    same(std, right, "the standard deviation of the weights", {
+        "that is the gain of a plain ReLU: the slope is missing": math.sqrt(2 / fan_in),
+        "the gain has 1 + a², not 1 + a": math.sqrt(2 / (1 + a) / fan_in),
+        "that is the fan-out: count the inputs of one output, not the outputs": math.sqrt(2 / (1 + a**2) / (256 * 9)),
+        "the kernel's area belongs to the fan-in": math.sqrt(2 / (1 + a**2) / 64),
+        "that is the variance: normal_ takes the standard deviation": right**2,
+        "gain is a square root": 2 / (1 + a**2) / math.sqrt(fan_in)}, rtol=.02)
 
-# %% ../../nbs/exercises/03_inside.ipynb #c522d215
+# %% ../../nbs/exercises/03_inside.ipynb #b39468de
 @check_leaky_init.solution
 def leaky_init(weight, leaky): weight.normal_(0, math.sqrt(2 / (1 + leaky**2) / weight[0].numel()))
 
-# %% ../../nbs/exercises/03_inside.ipynb #7c20dcae
+# %% ../../nbs/exercises/03_inside.ipynb #95c85442
+def _fill(std): return lambda weight, leaky: weight.normal_(0, std(weight, leaky))
+
+check_leaky_init.wrong("unchanged", lambda weight, leaky: torch.randn_like(weight))
+check_leaky_init.wrong("the slope is missing", lambda weight, leaky: nn.init.kaiming_normal_(weight))
+check_leaky_init.wrong("fan-out", lambda weight, leaky: nn.init.kaiming_normal_(weight, leaky, mode="fan_out"))
+check_leaky_init.wrong("not 1 + a", _fill(lambda weight, a: math.sqrt(2 / (1 + a) / weight[0].numel())))
+check_leaky_init.wrong("the kernel's area", _fill(lambda weight, a: math.sqrt(2 / (1 + a**2) / weight.shape[1])))
+check_leaky_init.wrong("the variance", _fill(lambda weight, a: 2 / (1 + a**2) / weight[0].numel()))
+check_leaky_init.wrong("a square root", _fill(lambda weight, a: 2 / (1 + a**2) / math.sqrt(weight[0].numel())))
+check_leaky_init.wrong("it must be 0", lambda weight, leaky: weight.uniform_(0, .1))
+
+# %% ../../nbs/exercises/03_inside.ipynb #d2150fb9
 @exercise
 def check_standardise(
     standardise,                 # your function: nn.Linear with bias, batch [n, features]; changes the layer
 ):
-    "Exercise 4: rejects the mean before the deviation, variance for deviation, and a bias left unscaled."
+    "Refuses the mean before the deviation, variance for deviation, and a bias left unscaled."
     rng = torch.Generator().manual_seed(0)
-    x, layer = torch.randn(500, 20, generator=rng) * 3 + 1, nn.Linear(20, 30)
+    x, layer, uneven = torch.randn(500, 20, generator=rng) * 3 + 1, nn.Linear(20, 30), nn.Linear(20, 30)
     with torch.no_grad():
         layer.weight.copy_(torch.randn(30, 20, generator=rng) + .1)
         layer.bias.fill_(5.)
-        before = layer(x)
-        directions = layer.weight / layer.weight.norm()
-        standardise(layer, x)
-        after = layer(x)
-        uneven = nn.Linear(20, 30)
         uneven.bias.copy_(20 * torch.randn(30, generator=rng))
-        standardise(uneven, x)
-        last = uneven(x)
-    mean, std, s = after.mean().item(), after.std().item(), before.std().item()
+        before, directions = layer(x), layer.weight / layer.weight.norm()
+        for each in layer, uneven: standardise(each, x)
+        after, last = layer(x), uneven(x)
+        turned = not torch.allclose(layer.weight / layer.weight.norm(), directions, atol=1e-5)
+    mean, std = after.mean().item(), after.std().item()
     expect(not torch.equal(before, after), "the layer puts out what it did before: change its weight and its bias")
-    expect(abs(std - 1 / s) > 1e-3, "the deviation is now 1 / deviation: you divided by the variance")
-    expect(not (abs(std - 1) < 1e-3 and abs(mean) > 1e-3), f"the deviation is 1 but the mean is {mean:.3f}: scaling the weight moves the mean, so shift the bias afterwards")
+    expect(math.isfinite(mean) and math.isfinite(std), f"the layer's output has the mean {mean} and the deviation {std}")
+    expect(abs(std - 1 / before.std()) > 1e-3, "the deviation is now 1 / deviation: you divided by the variance")
+    expect(abs(std - 1) > 1e-3 or abs(mean) < 1e-3, f"the deviation is 1 but the mean is {mean:.3f}: scaling the "
+           "weight moves the mean, so shift the bias afterwards")
     expect(abs(mean) < 1e-3, f"the mean is {mean:.3f}, not 0")
     expect(abs(std - 1) < 1e-3, f"the standard deviation is {std:.3f}, not 1")
-    same = torch.allclose(layer.weight / layer.weight.norm(), directions, atol=1e-5)
-    expect(same, "the weights point elsewhere: all must be scaled by one number")
-    right = abs(last.mean()) < 1e-3 and abs(last.std() - 1) < 1e-3
-    expect(right, "a bias that differs from output to output adds to the deviation: scale it too, or zero it first")
+    expect(not turned, "the weights point elsewhere: all must be scaled by one number")
+    expect(abs(last.mean()) < 1e-3 and abs(last.std() - 1) < 1e-3,
+           "a bias that differs from output to output adds to the deviation: scale it too, or zero it first")
 
-# %% ../../nbs/exercises/03_inside.ipynb #1514c0d5
+# %% ../../nbs/exercises/03_inside.ipynb #8037ff11
 @check_standardise.solution
 @torch.no_grad()
 def standardise(layer, x):
@@ -132,3 +177,27 @@ def standardise(layer, x):
     layer.weight.div_(std)
     layer.bias.div_(std)
     layer.bias.sub_(layer(x).mean())
+
+# %% ../../nbs/exercises/03_inside.ipynb #0afff4ae
+@check_standardise.wrong("shift the bias afterwards")
+def _mean_first(layer, x):
+    layer.bias.sub_(layer(x).mean())
+    layer.weight.div_(layer(x).std())
+
+@check_standardise.wrong("divided by the variance")
+def _by_variance(layer, x):
+    layer.weight.div_(layer(x).var())
+    layer.bias.sub_(layer(x).mean())
+
+@check_standardise.wrong("scale it too, or zero it first")
+def _weight_alone(layer, x):
+    layer.weight.div_(layer(x).std())
+    layer.bias.sub_(layer(x).mean())
+
+@check_standardise.wrong("scaled by one number")
+def _by_output(layer, x):
+    layer.weight.div_(layer(x).std(0)[:, None])
+    layer.bias.zero_().sub_(layer(x).mean(0))
+
+check_standardise.wrong("the standard deviation is", lambda layer, x: layer.bias.sub_(layer(x).mean()))
+check_standardise.wrong("what it did before", lambda layer, x: layer(x) / layer(x).std())

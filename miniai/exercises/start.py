@@ -3,71 +3,103 @@
 # %% auto #0
 __all__ = ['check_spread', 'spread', 'check_paired_t', 'paired_t', 'check_shuffled', 'shuffled']
 
-# %% ../../nbs/exercises/00_start.ipynb #2c7c8f7a
-import math
-from statistics import mean, stdev
+# %% ../../nbs/exercises/00_start.ipynb #0061fb05
+"Checks and solutions of the exercises in 00_start."
+import math, random
+from statistics import mean, stdev, variance
 
 import numpy as np
 import torch
 
-from . import WrongAnswer, exercise, expect, same
+from . import exercise, expect, numbers, same
 
-# %% ../../nbs/exercises/00_start.ipynb #f5f7e484
+# %% ../../nbs/exercises/00_start.ipynb #56debdb0
 @exercise
 def check_spread(
     spread,                      # your function: list of numbers → number
 ):
-    "Exercise 1: the sample standard deviation."
-    values = [.90, .91, .95]
-    got, population = spread(values), float(np.std(values))
-    expect(abs(got - population) > 1e-9, "that divides by n: the mean came from the same values, so divide by n − 1")
-    expect(abs(got - stdev(values) ** 2) > 1e-9, "that is the variance: take its square root")
-    expect(abs(got - stdev(values)) < 1e-9, f"spread({values}) is {stdev(values):.5f}, yours gives {got:.5f}")
+    "The sample standard deviation."
+    values = [.5, .75, 1.75]
+    same(spread(values), stdev(values), f"spread({values})", {
+        "that divides by n: the mean came from the same values, so divide by n − 1": np.std(values),
+        "that is the variance: take its square root": variance(values),
+        "that is the standard error of the mean: leave out √n": stdev(values) / math.sqrt(3)})
 
-# %% ../../nbs/exercises/00_start.ipynb #bbb9d5eb
+# %% ../../nbs/exercises/00_start.ipynb #1da099dc
 @check_spread.solution
 def spread(values):
     m = sum(values) / len(values)
     return math.sqrt(sum((v - m) ** 2 for v in values) / (len(values) - 1))
 
-# %% ../../nbs/exercises/00_start.ipynb #61d70d37
+# %% ../../nbs/exercises/00_start.ipynb #c48390f0
+check_spread.wrong("divide by n − 1", lambda values: np.std(values))
+check_spread.wrong("take its square root", lambda values: variance(values))
+check_spread.wrong("leave out √n", lambda values: stdev(values) / len(values) ** .5)
+check_spread.wrong("it must be", lambda values: max(values) - min(values))
+
+# %% ../../nbs/exercises/00_start.ipynb #7e702ca7
 @exercise
 def check_paired_t(
     paired_t,                    # your function: two lists → t
 ):
-    "Exercise 2: rejects the unpaired statistic, population spread and a forgotten √n."
-    a, b = [.932, .935, .929, .940], [.930, .934, .926, .937]
+    "Refuses the unpaired statistic, the population's spread, a forgotten √n and the other sign."
+    a, b = [93.25, 93.5, 92.875, 94.], [93., 93.375, 92.5, 93.75]
     d, n = np.subtract(a, b), len(a)
-    got, right = paired_t(a, b), d.mean() / (d.std(ddof=1) / math.sqrt(n))
-    wrong = {"that treats the two lists as unrelated: take differences seed by seed first":
-                 (np.mean(a) - np.mean(b)) / math.sqrt((np.var(a, ddof=1) + np.var(b, ddof=1)) / n),
-             "the spread of the differences must divide by n − 1": d.mean() / (d.std() / math.sqrt(n)),
-             "the spread of a mean is smaller than that of one difference: divide by √n": d.mean() / d.std(ddof=1),
-             "the sign is turned round: a better than b gives a positive t": -right}
-    for why, value in wrong.items(): expect(abs(got - value) > 1e-6, why)
-    expect(abs(got - right) < 1e-6, f"t is {right:.4f} here, yours gives {got:.4f}")
+    right = d.mean() / (d.std(ddof=1) / math.sqrt(n))
+    same(paired_t(a, b), right, "t", {
+        "that treats the two lists as unrelated: take differences seed by seed first":
+            d.mean() / math.sqrt((np.var(a, ddof=1) + np.var(b, ddof=1)) / n),
+        "the spread of the differences must divide by n − 1": d.mean() / (d.std() / math.sqrt(n)),
+        "the spread of a mean is smaller than that of one difference: divide by √n": d.mean() / d.std(ddof=1),
+        "the sign is turned round: a better than b gives a positive t": -right})
 
-# %% ../../nbs/exercises/00_start.ipynb #6c2ef489
+# %% ../../nbs/exercises/00_start.ipynb #95b4e765
 @check_paired_t.solution
 def paired_t(a, b):
     d = [x - y for x, y in zip(a, b)]
     return mean(d) / (stdev(d) / math.sqrt(len(d)))
 
-# %% ../../nbs/exercises/00_start.ipynb #a93e1595
+# %% ../../nbs/exercises/00_start.ipynb #9b1bdc48
+check_paired_t.wrong("unrelated", lambda a, b: (mean(a) - mean(b)) / ((variance(a) + variance(b)) / len(a)) ** .5)
+check_paired_t.wrong("divide by n − 1", lambda a, b: np.subtract(a, b).mean() / (np.subtract(a, b).std() / len(a) ** .5))
+check_paired_t.wrong("divide by √n", lambda a, b: np.subtract(a, b).mean() / np.subtract(a, b).std(ddof=1))
+check_paired_t.wrong("the sign", lambda a, b: paired_t(b, a))
+
+# %% ../../nbs/exercises/00_start.ipynb #8c7098f1
+def _generators():
+    "The state of the three global generators."
+    name, key, place, *_ = np.random.get_state()
+    return torch.get_rng_state().numpy().tobytes(), random.getstate(), key.tobytes(), place
+
 @exercise
 def check_shuffled(
-    shuffled,                    # your function: n, seed → permutation tensor [n]
+    shuffled,                    # your function: n, seed → permutation [n]
 ):
-    "Exercise 3: rejects a function that seeds or draws from the global generator."
-    before = torch.get_rng_state()
-    a, b, c = shuffled(50, 1), shuffled(50, 1), shuffled(50, 2)
-    untouched = torch.equal(before, torch.get_rng_state())
-    torch.set_rng_state(before)
-    expect(torch.equal(a.sort().values, torch.arange(50)), "that is not a permutation of 0 … 49")
+    "Refuses a function that seeds a global generator or draws from it."
+    before = _generators()
+    a, b, c = (numbers(shuffled(50, seed)) for seed in (1, 1, 2))
+    untouched = before == _generators()
+    expect(a.shape == (50,) and torch.equal(a.sort().values, torch.arange(50.).double()), "that is not a permutation of 0 … 49")
     expect(torch.equal(a, b), "one seed must give one order")
     expect(not torch.equal(a, c), "another seed must give another order")
     expect(untouched, "the global generator moved: make a torch.Generator of your own")
 
-# %% ../../nbs/exercises/00_start.ipynb #2d2a9f53
+# %% ../../nbs/exercises/00_start.ipynb #0e07d57d
 @check_shuffled.solution
 def shuffled(n, seed): return torch.randperm(n, generator=torch.Generator().manual_seed(seed))
+
+# %% ../../nbs/exercises/00_start.ipynb #ddf8c71d
+@check_shuffled.wrong("the global generator moved")
+def _seeds_all(n, seed):
+    torch.manual_seed(seed)
+    return torch.randperm(n)
+
+@check_shuffled.wrong("the global generator moved")
+def _seeds_numpy(n, seed):
+    np.random.seed(seed)
+    return np.random.permutation(n)
+
+check_shuffled.wrong("one seed must give one order", lambda n, seed: torch.randperm(n))
+check_shuffled.wrong("another seed must give another order", lambda n, seed: shuffled(n, 0))
+check_shuffled.wrong("not a permutation", lambda n, seed: shuffled(n, seed) + 1)
+check_shuffled.wrong("not a permutation", lambda n, seed: shuffled(n - 1, seed))
