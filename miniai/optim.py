@@ -242,7 +242,7 @@ class Adam(Optimizer):
         super().__init__(params, dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad,
                          foreach=foreach, maximize=maximize, decoupled_weight_decay=decoupled_weight_decay))
     def init(self, p, amsgrad):
-        return dict(step=0, **{k: torch.zeros_like(p) for k in ["exp_avg", "exp_avg_sq"] + ["max_exp_avg_sq"] * amsgrad})
+        return dict(step=0) | {k: torch.zeros_like(p) for k in ["exp_avg", "exp_avg_sq"] + amsgrad * ["max_exp_avg_sq"]}
     def update(self, p, g, state, lr, betas, eps, amsgrad):
         β1, β2, t = *betas, state["step"]
         m = state["exp_avg"].lerp_(g, 1 - β1)
