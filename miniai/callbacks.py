@@ -20,7 +20,7 @@ class GradientClipCB(Callback):
     def __init__(self, max_norm: float = 1.): self.max_norm = max_norm
     def after_backward(self, learn): nn.utils.clip_grad_norm_(learn.model.parameters(), self.max_norm)
 
-# %% ../nbs/07_adaptive.ipynb #f0325b78
+# %% ../nbs/08_modern.ipynb #f0325b78
 class ScheduleFreeCB(Callback):
     "Trains at y and validates at x, for `ScheduleFreeAdamW`."
     def before_epoch(self, learn): learn.opt.train(learn.training)

@@ -4,15 +4,16 @@
 __all__ = ['check_scale_lr', 'scale_lr', 'check_decay_groups', 'decay_groups', 'check_last_step', 'last_step', 'check_resume',
            'snapshot', 'restore']
 
-# %% ../../nbs/exercises/09_torch_optim.ipynb #c6432d3b
+# %% ../../nbs/exercises/09_torch_optim.ipynb #12ef61de
+"Exercises of 09_torch_optim: parameter groups, decay, Adam's last step, a snapshot to go on from."
 from copy import deepcopy
 
 import torch
 from torch import nn
 
-from . import WrongAnswer, exercise, expect, same
+from . import exercise, expect, same
 
-# %% ../../nbs/exercises/09_torch_optim.ipynb #8272638e
+# %% ../../nbs/exercises/09_torch_optim.ipynb #671fff4f
 def _two_groups(opt_class=torch.optim.Adam, **hyperparameters):
     "A small model after three steps of an optimizer with two groups, and the batches: for the checkers."
     rng = torch.Generator().manual_seed(0)
@@ -30,6 +31,7 @@ def _one_step(model, opt, x):
     (model(x) - x.sum(1, keepdim=True)).square().mean().backward()
     opt.step()
 
+# %% ../../nbs/exercises/09_torch_optim.ipynb #8f66cb2b
 @exercise
 def check_scale_lr(
     scale_lr,                    # your function: optimizer, factor
@@ -47,15 +49,41 @@ def check_scale_lr(
     expect(body != head, "both groups now have one rate: multiply each by the factor")
     scale_lr(opt, .5)
     body, head = (group["lr"] for group in opt.param_groups)
-    right = abs(head - .025) < 1e-12 and abs(body - .0025) < 1e-12
-    expect(right, f"halved twice, .1 and .01 are .025 and .0025, not {head:g} and {body:g}: start from the group's rate")
+    same([head, body], [.025, .0025], "the list of rates, .1 and .01 halved twice,", {
+        "the second halving changed nothing: start from the group's rate": [.05, .005]})
 
-# %% ../../nbs/exercises/09_torch_optim.ipynb #e4896e2a
+# %% ../../nbs/exercises/09_torch_optim.ipynb #710fb488
 @check_scale_lr.solution
 def scale_lr(opt, factor):
     for group in opt.param_groups: group["lr"] *= factor
 
-# %% ../../nbs/exercises/09_torch_optim.ipynb #8eea13dd
+# %% ../../nbs/exercises/09_torch_optim.ipynb #97ab2468
+@check_scale_lr.wrong("one rate")
+def _from_defaults(opt, factor):
+    for group in opt.param_groups: group["lr"] = opt.defaults["lr"] * factor
+
+@check_scale_lr.wrong("one rate")
+def _last_rate_for_all(opt, factor):
+    for group in opt.param_groups: group["lr"] = opt.param_groups[-1]["lr"] * factor
+
+@check_scale_lr.wrong("state or groups are gone")
+def _forgets(opt, factor):
+    scale_lr(opt, factor)
+    opt.state.clear()
+
+for _why, _answer in {
+    "nothing changed": lambda opt, factor: opt.defaults.update(lr=.05),
+    "second group": lambda opt, factor: opt.param_groups[0].update(lr=.005),
+    "first group": lambda opt, factor: opt.param_groups[1].update(lr=.05),
+    "second halving": lambda opt, factor: [group.update(lr=lr) for group, lr in zip(opt.param_groups, (.005, .05))],
+}.items(): check_scale_lr.wrong(_why, _answer)
+
+# %% ../../nbs/exercises/09_torch_optim.ipynb #b8fea8e8
+def _as_list(params):
+    "A group's parameters: torch.optim takes one tensor, several, or pairs of a name and a tensor."
+    params = [params] if isinstance(params, torch.Tensor) else list(params)
+    return [p[1] if isinstance(p, tuple) else p for p in params]
+
 @exercise
 def check_decay_groups(
     decay_groups,                # your function: model, weight decay → list of dicts
@@ -65,7 +93,7 @@ def check_decay_groups(
                           nn.Linear(4, 4), nn.Linear(4, 4))
     model[5].weight = model[4].weight
     names = {id(p): name for name, p in model.named_parameters()}
-    groups = [dict(group, params=list(group["params"])) for group in decay_groups(model, .3)]
+    groups = [dict(group, params=_as_list(group["params"])) for group in decay_groups(model, .3)]
     ids = [id(p) for group in groups for p in group["params"]]
     missing = [name for i, name in names.items() if i not in ids]
     expect(not missing, f"{', '.join(missing)} would never be trained: every parameter belongs to a group")
@@ -80,19 +108,42 @@ def check_decay_groups(
     expect(not (norms and norms == wrong), f"{', '.join(norms)}: the weight of a normalisation is a scale and is spared")
     expect(not wrong, f"{', '.join(wrong)} would be decayed")
     left = {decay[i] for i in spared} - {0.}
-    expect(not left, f"the spared group gets AdamW's default, {max(left, default=0)}: say weight_decay=0. in the group")
+    expect(not left, f"the spared group has the decay {max(left, default=0)}: say weight_decay=0. in the group, else it "
+                     "gets AdamW's default")
     weak = [names[i] for i in names if i not in spared and decay[i] != .3]
     expect(not weak, f"{', '.join(weak)} is a weight and is not decayed by 0.3")
     expect(len(groups) == 2, f"{len(groups)} groups where 2 are enough")
 
-# %% ../../nbs/exercises/09_torch_optim.ipynb #d21c13e4
+# %% ../../nbs/exercises/09_torch_optim.ipynb #81ea8be5
 @check_decay_groups.solution
 def decay_groups(model, weight_decay):
     params = list(model.parameters())
     return [dict(params=[p for p in params if p.ndim > 1], weight_decay=weight_decay),
             dict(params=[p for p in params if p.ndim <= 1], weight_decay=0.)]
 
-# %% ../../nbs/exercises/09_torch_optim.ipynb #8e481e59
+# %% ../../nbs/exercises/09_torch_optim.ipynb #99731d1a
+def _split(is_decayed, rest=0.):
+    "An answer that decays what `is_decayed(name, p)` holds for."
+    def decay_groups(model, weight_decay):
+        named = list(model.named_parameters())
+        return [dict(params=[p for name, p in named if is_decayed(name, p)], weight_decay=weight_decay),
+                dict(params=[p for name, p in named if not is_decayed(name, p)], weight_decay=rest)]
+    return decay_groups
+
+_right = _split(lambda name, p: p.ndim > 1)
+for _why, _answer in {
+    "one decay": lambda model, wd: [dict(params=model.parameters(), weight_decay=wd)],
+    "a scale and is spared": _split(lambda name, p: not name.endswith("bias")),
+    "would be decayed": _split(lambda name, p: p.ndim <= 1),
+    "is not decayed": _split(lambda name, p: p.ndim == 2),
+    "never be trained": lambda model, wd: _right(model, wd)[:1],
+    "default": lambda model, wd: [_right(model, wd)[0], dict(params=_right(model, wd)[1]["params"])],
+    "has the decay 0.01: say weight_decay=0.": _split(lambda name, p: p.ndim > 1, rest=.01),
+    "twice": lambda model, wd: _right(model, wd) + [dict(params=[model[0].bias])],
+    "2 are enough": lambda model, wd: [dict(params=[p], weight_decay=wd * (p.ndim > 1)) for p in model.parameters()],
+}.items(): check_decay_groups.wrong(_why, _answer)
+
+# %% ../../nbs/exercises/09_torch_optim.ipynb #506d9b3d
 @exercise
 def check_last_step(
     last_step,                   # your function: a torch.optim.Adam, one of its parameters → tensor of p's shape
@@ -121,10 +172,9 @@ def check_last_step(
                      "the root is missing": -lr * m_hat / (v_hat + eps),
                      "that is the other group's learning rate: find the group that holds p":
                          rule(m_hat, v_hat, .11 - lr), "that is a direction: the learning rate is missing": right / lr}
-            for why, value in wrong.items(): expect(not torch.allclose(got, value, rtol=1e-6, atol=0), why)
-            expect(torch.allclose(got, right, rtol=1e-6, atol=1e-12), f"off by up to {(got - right).abs().max():.2g}")
+            same(got, right, "the step", wrong)
 
-# %% ../../nbs/exercises/09_torch_optim.ipynb #231d41a0
+# %% ../../nbs/exercises/09_torch_optim.ipynb #3c482121
 @check_last_step.solution
 def last_step(opt, p):
     group = next(g for g in opt.param_groups if any(q is p for q in g["params"]))
@@ -133,7 +183,33 @@ def last_step(opt, p):
     v_hat = state["exp_avg_sq"] / (1 - beta2 ** state["step"])
     return -group["lr"] * m_hat / (v_hat.sqrt() + group["eps"])
 
-# %% ../../nbs/exercises/09_torch_optim.ipynb #ec9c9350
+# %% ../../nbs/exercises/09_torch_optim.ipynb #f29f0e62
+def _adam_step(rule):
+    "An answer from a rule: m, v, both corrected, lr, eps → step."
+    def last_step(opt, p):
+        group, state = next(g for g in opt.param_groups if any(q is p for q in g["params"])), opt.state[p]
+        t, (β1, β2), m, v = state["step"].item(), group["betas"], state["exp_avg"], state["exp_avg_sq"]
+        return rule(m, v, m / (1 - β1**t), v / (1 - β2**t), group["lr"], group["eps"])
+    return last_step
+
+for _why, _rule in {
+    "sign": lambda m, v, m_hat, v_hat, lr, eps: lr * m_hat / (v_hat.sqrt() + eps),
+    "neither": lambda m, v, m_hat, v_hat, lr, eps: -lr * m / (v.sqrt() + eps),
+    "average of squares": lambda m, v, m_hat, v_hat, lr, eps: -lr * m_hat / (v.sqrt() + eps),
+    "average of gradients": lambda m, v, m_hat, v_hat, lr, eps: -lr * m / (v_hat.sqrt() + eps),
+    "outside the root": lambda m, v, m_hat, v_hat, lr, eps: -lr * m_hat / (v_hat + eps).sqrt(),
+    "root is missing": lambda m, v, m_hat, v_hat, lr, eps: -lr * m_hat / (v_hat + eps),
+    "learning rate is missing": lambda m, v, m_hat, v_hat, lr, eps: -m_hat / (v_hat.sqrt() + eps),
+    "other group": lambda m, v, m_hat, v_hat, lr, eps: -.1 * m_hat / (v_hat.sqrt() + eps),
+    "it must be": lambda m, v, m_hat, v_hat, lr, eps: -lr * m_hat / v_hat.sqrt(),
+}.items(): check_last_step.wrong(_why, _adam_step(_rule))
+
+@check_last_step.wrong("only read")
+def _moves_it(opt, p):
+    with torch.no_grad(): p.sub_(step := last_step(opt, p))
+    return step
+
+# %% ../../nbs/exercises/09_torch_optim.ipynb #903a7159
 @exercise
 def check_resume(
     snapshot,                    # your function: model, optimizer → anything
@@ -159,7 +235,8 @@ def check_resume(
         return new, new_opt
     new, new_opt = restart()
     expect(weights(new).any(), "the new model is as it was: restore its weights in place")
-    expect(not torch.equal(weights(new), right), "the snapshot moved on with the training: state_dict() gives the tensors themselves, so copy them")
+    expect(not torch.equal(weights(new), right), "the snapshot moved on with the training: state_dict() gives the tensors "
+                                                 "themselves, so copy them")
     expect(torch.equal(weights(new), at_break), "the model's weights are not those of the snapshot")
     expect(new_opt.state, "the optimizer has no state: its averages and its step count belong to the snapshot")
     expect(new_opt.param_groups[0]["lr"] == .02, "the learning rate is not that of the snapshot")
@@ -167,12 +244,42 @@ def check_resume(
     moved = not torch.equal(fresh["exp_avg"], untouched[1]["state"][0]["exp_avg"])
     expect(not moved, "the optimizer's averages moved on with the training: copy them when you take the snapshot")
     expect(torch.equal(go_on(new, new_opt), right), "trained on, the weights end elsewhere than without a break")
-    expect(torch.equal(go_on(*restart()), right), "the second restart ends elsewhere: the first one changed the snapshot, as load_state_dict makes no copy")
+    expect(torch.equal(go_on(*restart()), right), "the second restart ends elsewhere: the first one changed the snapshot, "
+                                                  "as load_state_dict makes no copy")
 
-# %% ../../nbs/exercises/09_torch_optim.ipynb #c2677db3
+# %% ../../nbs/exercises/09_torch_optim.ipynb #5c3cad2b
 @check_resume.solution
 def snapshot(model, opt): return deepcopy((model.state_dict(), opt.state_dict()))
+
+@check_resume.solution
 def restore(saved, model, opt):
     weights, state = deepcopy(saved)
     model.load_state_dict(weights)
     opt.load_state_dict(state)
+
+# %% ../../nbs/exercises/09_torch_optim.ipynb #c688a811
+def _restore_without(change):
+    "`restore` with a changed optimizer state."
+    def restore_changed(saved, model, opt):
+        saved = deepcopy(saved)
+        change(saved[1])
+        restore(saved, model, opt)
+    return restore_changed
+
+def _by_reference(model, opt): return model.state_dict(), opt.state_dict()
+def _half_copied(model, opt): return deepcopy(model.state_dict()), opt.state_dict()
+def _restore_nothing(saved, model, opt): return saved
+def _restore_optimizer(saved, model, opt): opt.load_state_dict(deepcopy(saved[1]))
+def _restore_model(saved, model, opt): model.load_state_dict(saved[0])
+def _restore_reference(saved, model, opt): model.load_state_dict(saved[0]); opt.load_state_dict(saved[1])
+def _old_rate(state): state["param_groups"][0].update(lr=.01)
+def _no_count(state): [s["step"].zero_() for s in state["state"].values()]
+
+check_resume.wrong("as it was", snapshot, _restore_nothing)
+check_resume.wrong("as it was", snapshot, _restore_optimizer)
+check_resume.wrong("no state", snapshot, _restore_model)
+check_resume.wrong("moved on with the training", _by_reference, restore)
+check_resume.wrong("averages moved on", _half_copied, restore)
+check_resume.wrong("second restart", snapshot, _restore_reference)
+check_resume.wrong("learning rate", snapshot, _restore_without(_old_rate))
+check_resume.wrong("end elsewhere", snapshot, _restore_without(_no_count))
