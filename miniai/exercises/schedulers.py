@@ -50,7 +50,7 @@ check_restarts.wrong("add up to 1, not to 0.7", lambda n_periods, T_mult: combin
 check_restarts.wrong("5 equal periods", lambda n_periods, T_mult: _restarts(3, 2))
 check_restarts.wrong("a single period", lambda n_periods, T_mult: cosine(1, 0))
 
-# %% ../../nbs/exercises/11_schedulers.ipynb #4bad927c
+# %% ../../nbs/exercises/11_schedulers.ipynb #610117ef
 def _plateau(losses, lr, factor, patience, extra=0, previous=False, keep=False, again=False, equal=False, early=False):
     "Right, and wrong by what is switched on."
     best, bad, result = math.inf, 0, []
@@ -77,7 +77,7 @@ def check_plateau(
              "after lowering the rate begin the count anew, or it is lowered at every further loss": rates(again=True),
              "a loss that equals the best is no better: it counts": rates(equal=True),
              "one loss late: give the rate after each loss, not before it": rates(early=True)}
-    mine = plateau_rates(list(losses), lr=.8, factor=.5, patience=2)
+    mine = plateau_rates(list(losses), .8, .5, 2)
     if hasattr(mine, "__len__"): expect(len(mine) == 21, f"21 losses give as many rates, yours {len(mine)}")
     same(mine, rates(), "the rate after each loss", wrong)
 
@@ -91,11 +91,11 @@ def plateau_rates(losses, lr, factor, patience):
         result.append(lr)
     return result
 
-# %% ../../nbs/exercises/11_schedulers.ipynb #b3026c69
+# %% ../../nbs/exercises/11_schedulers.ipynb #cfc1dbd8
 for _why, _changed in {
     "more than `patience` losses": dict(extra=-1), "first loss beyond": dict(extra=1),
     "best loss so far": dict(previous=True), "begins the count anew": dict(keep=True),
     "at every further loss": dict(again=True), "equals the best": dict(equal=True), "one loss late": dict(early=True),
 }.items(): check_plateau.wrong(_why, partial(_plateau, **_changed))
 
-check_plateau.wrong("give as many rates", lambda losses, **arguments: _plateau(losses[:-1], **arguments))
+check_plateau.wrong("give as many rates", lambda losses, *arguments: _plateau(losses[:-1], *arguments))
