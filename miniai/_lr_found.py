@@ -4,6 +4,7 @@
 __all__ = ['LRFound']
 
 # %% ../nbs/modules/lr_found.ipynb #6c4a3779
+"What a range test saw, and functions that put back what it touched."
 import random
 from dataclasses import dataclass
 

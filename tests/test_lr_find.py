@@ -357,7 +357,7 @@ def test_plot():
 @pytest.mark.parametrize("arguments, says", [
     (dict(start=0), "start is 0 and end 10.0"), (dict(start=-1.), "start is -1.0"), (dict(end=1e-6), "0 < start < end"),
     (dict(start=1., end=.1), "start is 1.0 and end 0.1"), (dict(start=math.nan), "start is nan"),
-    (dict(end=math.inf), "end inf: .* finite"), (dict(n_batches=1), "n_batches is 1: it must be an integer of 2"),
+    (dict(end=math.inf), "end inf: .* finite"), (dict(n_batches=1), "n_batches is 1: it must be a whole number, at least 2"),
     (dict(n_batches=0), "n_batches is 0"), (dict(n_batches=2.5), "n_batches is 2.5"),
     (dict(stop=1), "stop is 1: .* above 1"),
     (dict(stop=math.nan), "stop is nan"), (dict(stop=-4.), "stop is -4.0")])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch.optim import lr_scheduler as theirs
 
 from miniai import optim, sched
-from miniai.lab.proofs import _tiny_learner
+from miniai.lab.proofs import _tiny_learner, same_schedule_as_torch
 from miniai.learner import Callback, CancelBatchException, RecorderCB
 
 OPTIMIZERS = {"torch SGD": partial(torch.optim.SGD, momentum=.9), "torch Adam": torch.optim.Adam,
@@ -105,7 +105,7 @@ LONG = {"LambdaLR": [dict(lr_lambda=bumpy)], "StepLR": [dict(step_size=1, gamma=
 
 @pytest.mark.parametrize("name", LONG)
 def test_equal_to_torch_for_1000_steps(name, capsys):
-    for arguments in LONG[name]: sched.same_schedule_as_torch(getattr(sched, name), getattr(theirs, name), **arguments)
+    for arguments in LONG[name]: same_schedule_as_torch(getattr(sched, name), getattr(theirs, name), **arguments)
     assert capsys.readouterr().out.count("over 1000 steps") == len(LONG[name])
 
 def test_the_comparison_can_fail():
@@ -120,7 +120,7 @@ def test_the_comparison_can_fail():
             (Forgetful, "StepLR", dict(step_size=30, gamma=.99), "step 501, group 0: lr"),
             (Dull, "CyclicLR", dict(base_lr=.1, max_lr=.2, step_size_up=9), "step 901, group 0: momentum")):
         with pytest.raises(AssertionError, match=where):
-            sched.same_schedule_as_torch(wrong, getattr(theirs, name), **arguments)
+            same_schedule_as_torch(wrong, getattr(theirs, name), **arguments)
 
 @settings(max_examples=120, deadline=None)
 @given(kind=st.sampled_from([*OPTIMIZERS][:4]), total_steps=st.integers(1, 100),
@@ -272,6 +272,28 @@ def test_combine_jumps_and_empty_pieces():
     empty = sched.combine([0, 1, 0], [sched.linear(5, 6), sched.linear(1, 0), sched.linear(7, 8)])
     assert empty(.5) == .5 and empty(1) == 0
 
+def test_warm_up_restarts_and_one_cycle_of_pieces():
+    linear, cosine = sched.linear, sched.cosine
+    warm = sched.combine([.1, .9], [linear(.1, 1), cosine(1, 0)])
+    assert warm(0) == .1 and warm(.1) == 1 and math.isclose(warm(.55), .5) and abs(warm(1)) < 1e-12
+    restarts = sched.combine([1 / 7, 2 / 7, 4 / 7], [cosine(1, 0)] * 3)
+    assert all(restarts(end + 1e-9) > .999 for end in (0, 1 / 7, 3 / 7)) and restarts(6.999 / 7) < 1e-6
+    rate, momentum = sched.one_cycle()
+    assert [round(rate(t), 6) for t in (0, .45, .9, 1)] == [.1, 1., .1, .001]
+    assert [round(momentum(t), 6) for t in (0, .45, .9, 1)] == [.95, .85, .95, .95]
+
+@pytest.mark.parametrize("name, change", [("StepLR", dict(step_size=25)), ("ExponentialLR", dict(gamma=.97)),
+                                          ("CosineAnnealingLR", dict(T_max=100)), ("LinearLR", dict(total_iters=90))])
+def test_a_rate_changed_by_hand_does_not_carry_on(name, change):
+    seen = []
+    for meddle in (1, 2):
+        opt = make_opt()
+        scheduler = getattr(sched, name)(opt, **change)
+        run(opt, scheduler, 20)
+        for group in opt.param_groups: group["lr"] *= meddle
+        seen.append(run(opt, scheduler, 30)[1:])
+    assert torch.equal(*seen)
+
 @pytest.mark.parametrize("make, says", [
     (lambda: sched.exponential(1, 0), "exponential goes from 1 to 0"),
     (lambda: sched.polynomial(1, 0, -1), "power is -1"),
@@ -303,7 +325,7 @@ BAD = [("LambdaLR", dict(lr_lambda=[falling]), "lr_lambda has 1 values"),
        ("CosineAnnealingWarmRestarts", dict(T_0=5, eta_min=None), "eta_min is None"),
        *(("CyclicLR", dict(base_lr=.1, max_lr=1, step_size_up=v), f"step_size_up is {v}") for v in (0, -3)),
        ("CyclicLR", dict(base_lr=.1, max_lr=1, step_size_down=-3), "step_size_down is -3"),
-       ("CyclicLR", dict(base_lr=.1, max_lr=1, mode="sine"), "mode is 'sine'.*'triangular2'"),
+       ("CyclicLR", dict(base_lr=.1, max_lr=1, mode="sine"), "mode is 'sine'.*triangular2"),
        ("CyclicLR", dict(base_lr=.1, max_lr=1, scale_mode="epoch"), "scale_mode is 'epoch'"),
        ("CyclicLR", dict(base_lr=[.1, .2], max_lr=1), "base_lr has 2 values"),
        ("CyclicLR", dict(base_lr=.1, max_lr=1, max_momentum=[.9]), "max_momentum has 1 values"),

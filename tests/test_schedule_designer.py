@@ -1,4 +1,4 @@
-"""The widget of 09 without a browser: each control redraws, and the code shown makes the curves drawn."""
+"""The schedule designer of 11 without a browser: each control redraws, and the code shown makes the curves drawn."""
 import statistics, time
 
 import matplotlib.pyplot as plt
@@ -8,6 +8,7 @@ import torch
 from matplotlib.figure import Figure
 
 from miniai import sched
+from miniai.lab import designer as designer_module
 from miniai.lab.designer import draw_schedule, schedule_code, schedule_designer
 from miniai.lab.proofs import _tiny_learner
 
@@ -26,7 +27,7 @@ class Designer:
         def spy(*args):
             self.drawn.append(draw_schedule(*args))
             return self.drawn[-1]
-        monkeypatch.setattr(sched, "draw_schedule", spy)
+        monkeypatch.setattr(designer_module, "draw_schedule", spy)
         self.controls, self.kinds = {}, {}
         for w in walk(schedule_designer()):
             if w.has_trait("description") and w.description: self.controls[w.description] = w

@@ -3,7 +3,8 @@
 # %% auto #0
 __all__ = ['check_one_cycle', 'MyOneCycle', 'check_read_plot', 'read_plot', 'check_set_momentum', 'set_momentum']
 
-# %% ../../nbs/exercises/12_one_cycle.ipynb #10ce7778
+# %% ../../nbs/exercises/12_one_cycle.ipynb #4f5c8607
+"The exercises of 12_one_cycle: checkers, solutions and the wrong answers that they name."
 import math
 from functools import partial
 
@@ -11,47 +12,59 @@ import numpy as np
 import torch
 
 from .._lr_found import LRFound
-from . import WrongAnswer, exercise, expect, same
+from . import WrongAnswer, exercise, expect, numbers
 from ..sched import OneCycleLR
 
-# %% ../../nbs/exercises/12_one_cycle.ipynb #d716f6b1
+# %% ../../nbs/exercises/12_one_cycle.ipynb #92ec7f0d
+def _two_groups(opt_func):
+    return opt_func([dict(params=[torch.zeros(2, requires_grad=True)], lr=.5) for _ in range(2)])
+
+_sgd, _adam = partial(torch.optim.SGD, momentum=.9), partial(torch.optim.Adam, betas=(.9, .99))
+
+def _settings(group):
+    "A group's rate, its momentum or first beta, and its second beta."
+    if "betas" not in group: return float(group["lr"]), float(group["momentum"]), .99
+    if np.size(group["betas"]) != 2: raise WrongAnswer(f"betas is {group['betas']}: it must stay a pair, for Adam")
+    return float(group["lr"]), *map(float, group["betas"])
+
+def _driven(make, opt_func):
+    "What 50 steps see: array [50, groups, rate / momentum / second beta]."
+    opt = _two_groups(opt_func)
+    sched, seen = make(opt), []
+    for _ in range(50):
+        seen.append([_settings(group) for group in opt.param_groups])
+        opt.step()
+        try: sched.step()
+        except (IndexError, ValueError) as e:
+            raise WrongAnswer(f"step() raised {e!r} within total_steps calls: the last call must be allowed") from e
+    return np.array(seen)
+
+# %% ../../nbs/exercises/12_one_cycle.ipynb #3028c3be
 @exercise
 def check_one_cycle(
     MyOneCycle,                  # your scheduler class; takes an optimizer, max_lr and total_steps
 ):
     "Exercise 1: rejects steps an epoch, momentum left or the wrong way, one group, a wrong start or end."
-    def curves(make, adam):
-        params = [torch.zeros(2, requires_grad=True) for _ in range(2)]
-        groups = [dict(params=[p], lr=.5) for p in params]
-        opt = torch.optim.Adam(groups, betas=(.9, .99)) if adam else torch.optim.SGD(groups, momentum=.9)
-        sched, rows = make(opt), []
-        for _ in range(50):
-            for g in opt.param_groups:
-                expect(not adam or np.size(g["betas"]) == 2, f"betas is {g['betas']}: it must stay a pair, for Adam")
-            rows.append([(g["lr"], g["betas"][0] if adam else g["momentum"], g.get("betas")) for g in opt.param_groups])
-            opt.step(); sched.step()
-        return rows
-    for adam in (False, True):
-        try: mine = curves(lambda opt: MyOneCycle(opt, .1, 50), adam)
-        except (IndexError, ValueError) as e:
-            raise WrongAnswer(f"step() raised {e!r} within total_steps calls: the last call must be allowed") from e
-        right = curves(lambda opt: OneCycleLR(opt, .1, total_steps=50), adam)
-        lrs, wanted = [row[0][0] for row in mine], [row[0][0] for row in right]
-        momentums, wanted_m = [row[0][1] for row in mine], [row[0][1] for row in right]
-        off = lambda mine, right: max(abs(a - b) for a, b in zip(mine, right)) > 1e-9
-        expect(not off(lrs[:1], wanted), f"the first batch has the rate {lrs[0]:g}, not max_lr/25: set it in __init__ too, but make no step there")
+    for opt_func in _sgd, _adam:
+        mine = _driven(lambda opt: MyOneCycle(opt, .1, 50), opt_func)
+        right = _driven(lambda opt: OneCycleLR(opt, .1, total_steps=50), opt_func)
+        (lrs, momentums, _), (wanted, wanted_m, _) = mine[:, 0].T, right[:, 0].T
+        off = lambda a, b: np.abs(a - b).max() > 1e-7
+        peak, right_peak = lrs.argmax(), wanted.argmax()
+        expect(not off(lrs[0], wanted[0]), f"the first batch has the rate {lrs[0]:g}, not max_lr/25: set it in __init__ too, "
+                                           "but make no step there")
         expect(len(set(lrs)) > 10, "the rate hardly changes: set it in step(), called once a batch, not once an epoch")
-        peak, right_peak = lrs.index(max(lrs)), wanted.index(max(wanted))
-        expect(peak == right_peak and not off(lrs[-1:], wanted[-1:]), f"the peak is at batch {peak}, the last rate {lrs[-1]:g}: they should be {right_peak} and {wanted[-1]:g}")
+        expect(peak == right_peak and not off(lrs[-1], wanted[-1]),
+               f"the peak is at batch {peak}, the last rate {lrs[-1]:g}: they should be {right_peak} and {wanted[-1]:g}")
         expect(not off(lrs, wanted), "start, peak and end are right, but the ways between them are no cosines")
-        expect(max(momentums) - min(momentums) > .01, "momentum stays: it must fall from .95 to .85 and come back" + (
-            ", in Adam as the first of betas" if adam else ""))
+        expect(momentums.max() - momentums.min() > .01, "momentum stays: it must fall from .95 to .85 and come back"
+                                                        + ", in Adam as the first of betas" * (opt_func is _adam))
         expect(momentums[14] < momentums[0], "momentum rises with the rate: it must fall while the rate rises")
         expect(not off(momentums, wanted_m), "momentum does not follow a cosine .95 → .85 → .95")
-        expect(all(row[0] == row[1] for row in mine), "only the first parameter group follows")
-        expect(not adam or all(g[2][1] == .99 for row in mine for g in row), "the second beta changed: it must stay")
+        expect(not off(mine[:, 1, :2], mine[:, 0, :2]), "only the first parameter group follows")
+        expect(not off(mine[..., 2], .99), "the second beta changed: it must stay")
 
-# %% ../../nbs/exercises/12_one_cycle.ipynb #d48a6e87
+# %% ../../nbs/exercises/12_one_cycle.ipynb #78287a6a
 @check_one_cycle.solution
 class MyOneCycle:
     def __init__(self, optimizer, max_lr, total_steps):
@@ -68,7 +81,84 @@ class MyOneCycle:
             else: group["momentum"] = momentum
     def step(self): self.x += 1; self.set()
 
-# %% ../../nbs/exercises/12_one_cycle.ipynb #de2e5475
+# %% ../../nbs/exercises/12_one_cycle.ipynb #365d93e6
+class _OneCycle:
+    "Right; subclasses change one thing each."
+    start, final, low, high, shift, share = 25, 1e4, .85, .95, 1, .3
+    def __init__(self, optimizer, max_lr, total_steps):
+        self.groups, self.max_lr, self.total, self.x = optimizer.param_groups, max_lr, total_steps, 0
+        self.set()
+    def part(self, t): return (1 - math.cos(math.pi * t)) / 2
+    def momentum_part(self, t): return self.part(t)
+    def where(self):
+        "Whether it goes up, and how far it is on this way."
+        up = self.share * self.total - self.shift
+        return (True, self.x / up) if self.x <= up else (False, (self.x - up) / (self.total - self.shift - up))
+    def set(self):
+        rises, t = self.where()
+        low, end = self.max_lr / self.start, self.max_lr / self.start / self.final
+        a, b, c, d = (low, self.max_lr, self.high, self.low) if rises else (self.max_lr, end, self.low, self.high)
+        for group in self.groups: self.write(group, a + (b - a) * self.part(t), c + (d - c) * self.momentum_part(t))
+    def write(self, group, lr, momentum):
+        group["lr"] = lr
+        if "betas" in group: group["betas"] = self.betas(group, momentum)
+        else: group["momentum"] = momentum
+    def betas(self, group, momentum): return momentum, group["betas"][1]
+    def step(self): self.x += 1; self.set()
+
+def _one_cycle(**changed): return type("_OneCycle", (_OneCycle,), changed)
+
+# %% ../../nbs/exercises/12_one_cycle.ipynb #0a41c8a1
+for _why, _answer in {
+    "the first batch has the rate 0.01, not max_lr/25": _one_cycle(start=10),
+    "hardly changes: set it in step()": _one_cycle(step=lambda self: None),
+    "the peak is at batch 15": _one_cycle(shift=0), "the peak is at batch 24": _one_cycle(share=.5),
+    "the last rate 0.004: they should be 14 and 4e-07": _one_cycle(final=1), "the last rate 1e-05": _one_cycle(final=400),
+    "are no cosines": _one_cycle(part=lambda self, t: t),
+    "momentum stays: it must fall": _one_cycle(write=lambda self, group, lr, momentum: group.update(lr=lr)),
+    "in Adam as the first of betas":
+        _one_cycle(write=lambda self, group, lr, momentum: group.update(lr=lr, momentum=momentum)),
+    "rises with the rate": _one_cycle(low=.95, high=.85),
+    "follow a cosine .95 → .85 → .95": _one_cycle(momentum_part=lambda self, t: t),
+    "momentum does not follow": _one_cycle(low=.8, high=.9),
+    "the second beta changed": _one_cycle(betas=lambda self, group, momentum: (momentum, .999)),
+    "must stay a pair, for Adam": _one_cycle(betas=lambda self, group, momentum: momentum),
+}.items(): check_one_cycle.wrong(_why, _answer)
+
+# %% ../../nbs/exercises/12_one_cycle.ipynb #c3ccde9e
+@check_one_cycle.wrong("set it in __init__ too")
+class _Unset(_OneCycle):
+    def set(self):
+        if self.x: super().set()
+
+@check_one_cycle.wrong("make no step there")
+class _StepsWhenMade(_OneCycle):
+    def __init__(self, *args): super().__init__(*args); self.step()
+
+@check_one_cycle.wrong("not once an epoch")
+class _Epochs(_OneCycle):
+    "Counts epochs of ten batches."
+    batches = 0
+    def step(self):
+        self.batches += 1
+        if self.batches % 10 == 0: self.x = self.batches; self.set()
+
+@check_one_cycle.wrong("the last call must be allowed")
+class _OneOver(_OneCycle):
+    "Refuses the last call, which a learner makes."
+    def step(self):
+        if self.x == self.total - 1: raise ValueError("over")
+        super().step()
+
+@check_one_cycle.wrong("only the first parameter group")
+class _FirstGroup(_OneCycle):
+    def __init__(self, *args): super().__init__(*args); self.groups = self.groups[:1]
+
+@check_one_cycle.wrong("only the first parameter group")
+class _FirstGroupMomentum(_OneCycle):
+    def write(self, group, lr, momentum): super().write(group, lr, momentum if group is self.groups[0] else .95)
+
+# %% ../../nbs/exercises/12_one_cycle.ipynb #a87dec02
 @exercise
 def check_read_plot(
     read_plot,                   # your function: rates and losses of a range test → a rate
@@ -79,39 +169,89 @@ def check_read_plot(
     least = lrs[clean.argmin()]
     noisy = clean + np.random.default_rng(0).normal(0, .02, 200)
     noisy[20] = 0.               # one lucky batch, at a rate far too low
-    got = float(read_plot(lrs.tolist(), noisy.tolist()))
+    got = numbers(read_plot(lrs.tolist(), noisy.tolist()), "the rate")
+    expect(got.numel() == 1, "it must give a single rate")
+    got = got.item()
     expect(not least / 2 < got < 2 * least, f"{got:.2g} is where the loss is least: there it is about to explode, go one order below")
     expect(got < least, f"{got:.2g} is past the minimum, at {least:.2g}")
     expect(got > 10 * lrs[20], f"{got:.2g} comes from a single lucky batch: smooth the losses first")
     expect(got < least / 6, f"{got:.2g} lies too high: does your average look back only? It lags behind the curve")
     expect(least / 16 < got, f"{got:.2g}: one order below the minimum is {least / 10:.2g}")
 
-# %% ../../nbs/exercises/12_one_cycle.ipynb #7bc15474
+# %% ../../nbs/exercises/12_one_cycle.ipynb #195df3a8
 @check_read_plot.solution
-def read_plot(lrs, losses): return LRFound(lrs, losses).tenth
+def read_plot(lrs, losses):
+    smooth = [np.mean(losses[max(0, i - 3):i + 4]) for i in range(len(losses))]
+    return lrs[int(np.argmin(smooth))] / 10
 
-# %% ../../nbs/exercises/12_one_cycle.ipynb #ee00422b
+# %% ../../nbs/exercises/12_one_cycle.ipynb #49d21ff9
+def _least(lrs, losses): return lrs[int(np.argmin(losses))]
+
+def _looks_back(lrs, losses, beta=.98):
+    average, corrected = 0., []
+    for i, loss in enumerate(losses):
+        average = beta * average + (1 - beta) * loss
+        corrected.append(average / (1 - beta ** (i + 1)))
+    return _least(lrs, corrected) / 10
+
+for _why, _answer in {
+    "go one order below": lambda lrs, losses: LRFound(lrs, losses).tenth * 10,
+    "is past the minimum": lambda lrs, losses: lrs[-1],
+    "a single lucky batch": lambda lrs, losses: _least(lrs, losses) / 10,
+    "single lucky batch: smooth": _least, "look back only": _looks_back,
+    "one order below the minimum is": lambda lrs, losses: LRFound(lrs, losses).tenth / 10,
+    "past the minimum, at": lambda lrs, losses: int(np.argmin(LRFound(lrs, losses).smooth)),
+    "a single rate": lambda lrs, losses: LRFound(lrs, losses).smooth,
+}.items(): check_read_plot.wrong(_why, _answer)
+
+# %% ../../nbs/exercises/12_one_cycle.ipynb #cf07c254
 @exercise
 def check_set_momentum(
     set_momentum,                # your function: optimizer, value
 ):
     "Exercise 3: rejects one group only, a second beta that is lost, and a key that nothing reads."
-    for make in (partial(torch.optim.SGD, lr=.1, momentum=.9), partial(torch.optim.Adam, betas=(.9, .99))):
-        opt = make([dict(params=[torch.zeros(1, requires_grad=True)]) for _ in range(2)])
+    for opt_func, name in ((_sgd, "SGD"), (_adam, "Adam")):
+        opt = _two_groups(opt_func)
         keys = set(opt.param_groups[0])
         set_momentum(opt, .8)
-        name = type(opt).__name__
-        expect(set(opt.param_groups[0]) == keys, f"{name} has a new entry that it never reads: in Adam momentum is betas[0]")
-        expect(all(np.size(g.get("betas", (0, 0))) == 2 for g in opt.param_groups), "betas is a pair, and must stay one")
-        values = [g["betas"][0] if "betas" in g else g["momentum"] for g in opt.param_groups]
-        expect(values[0] == .8, f"{name}'s first group still has {values[0]}")
-        expect(values[1] == .8, f"only the first group of {name} changed")
-        kept = all(g.get("betas", (0, .99))[1] == .99 for g in opt.param_groups)
-        expect(kept, "the second beta is lost: it must stay")
+        if set(opt.param_groups[0]) != keys:
+            raise WrongAnswer(f"{name} has a new entry that it never reads: in Adam momentum is betas[0]")
+        pairs = [group.get("betas", (0, 0)) for group in opt.param_groups]
+        expect(all(np.size(pair) == 2 for pair in pairs), "betas is a pair, and must stay one")
+        first, second = ([float(v) for v in _settings(group)[1:]] for group in opt.param_groups)
+        expect(abs(first[0] - .8) < 1e-6, f"{name}'s first group still has {first[0]:g}")
+        expect(abs(second[0] - .8) < 1e-6, f"only the first group of {name} changed")
+        expect(abs(first[1] - .99) + abs(second[1] - .99) < 1e-6, "the second beta is lost: it must stay")
 
-# %% ../../nbs/exercises/12_one_cycle.ipynb #104a7e90
+# %% ../../nbs/exercises/12_one_cycle.ipynb #c19f754a
 @check_set_momentum.solution
 def set_momentum(optimizer, value):
     for group in optimizer.param_groups:
         if "betas" in group: group["betas"] = value, group["betas"][1]
         else: group["momentum"] = value
+
+# %% ../../nbs/exercises/12_one_cycle.ipynb #9c51be68
+def _with_betas(betas):
+    "Right for SGD; in Adam `betas` of the group's and the value."
+    def f(optimizer, value):
+        for group in optimizer.param_groups:
+            if "betas" in group: group["betas"] = betas(group["betas"], value)
+            else: group["momentum"] = value
+    return f
+
+def _everywhere(**entries):
+    def f(optimizer, value):
+        for group in optimizer.param_groups: group.update({name: entry(value) for name, entry in entries.items()})
+    return f
+
+# %% ../../nbs/exercises/12_one_cycle.ipynb #630ca110
+for _why, _answer in {
+    "SGD's first group still has 0.9": lambda optimizer, value: optimizer.defaults.update(momentum=value),
+    "SGD's first group still": lambda optimizer, value: setattr(optimizer, "momentum", value),
+    "Adam has a new entry": _everywhere(momentum=lambda v: v), "SGD has a new entry": _everywhere(betas=lambda v: (v, .99)),
+    "new entry that it never reads": _everywhere(beta1=lambda v: v),
+    "only the first group of SGD": lambda optimizer, value: optimizer.param_groups[0].update(momentum=value),
+    "betas is a pair": _with_betas(lambda betas, v: (v,)), "a pair, and must stay one": _with_betas(lambda betas, v: v),
+    "the second beta is lost": _with_betas(lambda betas, v: (v, .999)), "beta is lost": _with_betas(lambda betas, v: (v, v)),
+    "Adam's first group still has 0.9": _with_betas(lambda betas, v: (betas[0], v)),
+}.items(): check_set_momentum.wrong(_why, _answer)
