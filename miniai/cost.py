@@ -3,18 +3,12 @@
 # %% auto #0
 __all__ = ['layer_flops', 'flops', 'count_parameters', 'interleaved', 'pareto']
 
-# %% ../nbs/14_model_cost.ipynb #93c93330
-import random, time
-
-from fastcore.basics import patch
-import numpy as np
+# %% ../nbs/14_model_cost.ipynb #e257843e
+"What a network costs: its parameters, its floating-point operations, its seconds."
 import torch
 from torch import Tensor, nn
 
-from ._check import check_counts
-from .core import Table
 from .hooks import Hooks
-from .learner import Learner
 
 # %% ../nbs/14_model_cost.ipynb #be418589
 def layer_flops(
@@ -70,7 +64,17 @@ def count_parameters(
     "How many numbers it learns. A shared weight counts once, running statistics do not count."
     return sum(p.numel() for p in model.parameters())
 
-# %% ../nbs/14_model_cost.ipynb #79bc6ee6
+# %% ../nbs/modules/cost.ipynb #499e3741
+import random, time
+
+from fastcore.basics import patch
+import numpy as np
+
+from ._check import check_counts
+from .core import Table
+from .learner import Learner
+
+# %% ../nbs/modules/cost.ipynb #37709774
 def _one_picture(dls):
     "The first picture to validate with; generators are put back, since a DataLoader draws a number when it starts."
     states = random.getstate(), np.random.get_state()
@@ -91,7 +95,7 @@ def summary(self: Learner,
             for (name, _), hook in zip(self.model.named_modules(), hooks) if name and name.count(".") < depth]
     return Table([["module", "input", "output", "parameters", "FLOPs"], *rows, row("total", hooks[0])])
 
-# %% ../nbs/14_model_cost.ipynb #d43cd1cd
+# %% ../nbs/modules/cost.ipynb #37877268
 def interleaved(
     functions: dict,             # name → function without arguments
     rounds: int = 10,            # each function is called once a round; a round before them is not timed
@@ -109,7 +113,7 @@ def interleaved(
             if i: times[name].append(time.perf_counter() - start)
     return times
 
-# %% ../nbs/14_model_cost.ipynb #88f479e8
+# %% ../nbs/modules/cost.ipynb #43604f65
 def pareto(
     points: dict,                # name → (cost, value): a low cost is better, and a high value
 ) -> list:                       # names, the cheapest first

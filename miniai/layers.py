@@ -14,6 +14,28 @@ from torch import Tensor, nn
 
 from ._check import check_counts
 
+# %% ../nbs/modules/00_layers.ipynb #9edb1c8e
+def _check_block(in_channels, channels, kernel_size, stride, norm, shortcut, zero_init):
+    "Raise ValueError naming the argument of a ResBlock that is wrong."
+    check_counts(in_channels=in_channels, channels=channels, kernel_size=kernel_size)
+    if kernel_size % 2 == 0: raise ValueError(f"kernel_size is {kernel_size}: it must be odd, to keep the size")
+    if stride not in (1, 2): raise ValueError(f"stride is {stride}: it must be 1 or 2")
+    if zero_init and not (shortcut and norm):
+        raise ValueError("zero_init is True: it needs a shortcut, which alone is left at first, and a norm to set to 0")
+
+def _check_halving(x, stride):
+    "Raise ValueError for pictures that are smaller than the stride."
+    if min(x.shape[2:]) < stride:
+        raise ValueError(f"the block halves pictures, and got {x.shape[2]}×{x.shape[3]} pixels: fewer blocks of "
+                         "stride 2, or larger pictures")
+
+# %% ../nbs/modules/00_layers.ipynb #78a06196
+def _check_resnet(channels, **counts):
+    "Raise ValueError naming the argument of `resnet` that is wrong."
+    if isinstance(channels, (str, Integral)) or not len(channels):
+        raise ValueError(f"channels is {channels!r}: it must be a list of whole numbers, one a stage")
+    check_counts(**counts, **{f"channels[{i}]": c for i, c in enumerate(channels)})
+
 # %% ../nbs/02_learner.ipynb #abd78aa4
 def conv(
     in_channels: int,            # channels in
@@ -53,13 +75,12 @@ class GlobalAvgPool(nn.Module):
     "The mean of each channel, Lin et al. (2014): [n, channels, height, width] → [n, channels]."
     def forward(self, x: Tensor) -> Tensor: return x.mean((2, 3))
 
-# %% ../nbs/13_resnet.ipynb #9a5c603e
-def _check_block(kernel_size, stride, norm, shortcut, zero_init):
-    check_counts(kernel_size=kernel_size)
-    if kernel_size % 2 == 0: raise ValueError(f"kernel_size is {kernel_size}: it must be odd, to keep the size")
-    if stride not in (1, 2): raise ValueError(f"stride is {stride}: it must be 1 or 2")
-    if zero_init and not (shortcut and norm):
-        raise ValueError("zero_init is True: it needs a shortcut, which alone is left at first, and a norm to set to 0")
+# %% ../nbs/13_resnet.ipynb #93cb42f6
+def _identity_path(in_channels, channels, stride):
+    "What brings x to the shape of the sum; nothing where it has that shape."
+    pool = [nn.AvgPool2d(2, ceil_mode=True)] if stride == 2 else []
+    fit = [nn.Conv2d(in_channels, channels, 1)] if in_channels != channels else []
+    return nn.Sequential(*pool, *fit)
 
 # %% ../nbs/13_resnet.ipynb #01a0abd0
 class ResBlock(nn.Module):
@@ -75,21 +96,15 @@ class ResBlock(nn.Module):
         shortcut: bool = True,       # False leaves the identity path out
         zero_init: bool = False,     # start as the identity: the last normalisation's weight is 0, Goyal et al. (2017)
     ):
-        "Raises ValueError naming the argument that is wrong."
+        _check_block(in_channels, channels, kernel_size, stride, norm, shortcut, zero_init)
         super().__init__()
-        check_counts(in_channels=in_channels, channels=channels)
-        _check_block(kernel_size, stride, norm, shortcut, zero_init)
         self.stride, self.act = stride, act()
         self.convs = nn.Sequential(conv(in_channels, channels, kernel_size, 1, act, norm),
                                    conv(channels, channels, kernel_size, stride, None, norm))
-        pool = [nn.AvgPool2d(2, ceil_mode=True)] if stride == 2 else []
-        fit = [nn.Conv2d(in_channels, channels, 1)] if shortcut and in_channels != channels else []
-        self.shortcut = nn.Sequential(*pool, *fit) if shortcut else None
+        self.shortcut = _identity_path(in_channels, channels, stride) if shortcut else None
         if zero_init: nn.init.zeros_(self.convs[-1][-1].weight)
     def forward(self, x: Tensor) -> Tensor:
-        if min(x.shape[2:]) < self.stride:
-            raise ValueError(f"the block halves pictures, and got {x.shape[2]}×{x.shape[3]} pixels: fewer blocks of "
-                             "stride 2, or larger pictures")
+        _check_halving(x, self.stride)
         return self.act(self.convs(x) if self.shortcut is None else self.convs(x) + self.shortcut(x))
 
 # %% ../nbs/13_resnet.ipynb #0796e90c
@@ -104,10 +119,7 @@ def resnet(
 ) -> nn.Sequential:              # [n, in_channels, height, width] → scores [n, n_classes]
     """A small residual network for pictures of any size that its halvings leave at least a pixel of.
     Raises ValueError naming the argument that is wrong."""
-    if isinstance(channels, (str, Integral)) or not len(channels):
-        raise ValueError(f"channels is {channels!r}: it must be a list of whole numbers, one a stage")
-    check_counts(in_channels=in_channels, n_classes=n_classes, blocks=blocks,
-                  **{f"channels[{i}]": c for i, c in enumerate(channels)})
+    _check_resnet(channels, in_channels=in_channels, n_classes=n_classes, blocks=blocks)
     layers = []
     for i, (before, after) in enumerate(zip((in_channels, *channels), channels)):
         for j in range(blocks):

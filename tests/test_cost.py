@@ -241,3 +241,17 @@ def test_interleaved_takes_turns():
     calls = []
     times = interleaved(dict(a=lambda: calls.append("a"), b=lambda: calls.append("b")), 3)
     assert calls == ["a", "b"] * 4 and [len(t) for t in times.values()] == [3, 3] and all(t >= 0 for t in times["a"])
+
+@pytest.mark.parametrize("ours, says", [(.8, "80.00 % after an epoch: the narrow ResNet has 85.00 %"), (.9, None)])
+def test_the_race_of_the_last_exercise(ours, says, monkeypatch, capsys):
+    "Training is put in for."
+    from miniai.exercises import model_cost
+    class Many:
+        train_x = range(60_000)
+        def dls(self, bs): return None
+    mine = partial(plain_cnn, (1, 8, 8, 8, 8))
+    monkeypatch.setattr(model_cost, "fashion_mnist", Many)
+    monkeypatch.setattr(model_cost, "_one_epoch", lambda make, seed, dls: ours if make is mine else .85)
+    verdict = model_cost.check_under_budget.verdict(mine)
+    assert verdict.state == ("wrong" if says else "right") and (says or "✓") in verdict.text
+    assert ("90.00 % after an epoch, the narrow ResNet 85.00 %" in capsys.readouterr().out) is (says is None)

@@ -4,32 +4,35 @@
 __all__ = ['check_resblock', 'MyResBlock', 'check_zero_last', 'zero_last', 'check_receptive_field', 'receptive_field',
            'check_block_parameters', 'block_parameters']
 
-# %% ../../nbs/exercises/13_resnet.ipynb #11f66194
+# %% ../../nbs/exercises/13_resnet.ipynb #1d1649f7
+"Checks, solutions and known mistakes of lesson 13's exercises."
+from functools import partial
+
 import torch
 from torch import nn
 import torch.nn.functional as F
 
-from . import WrongAnswer, exercise, expect, same
+from . import WrongAnswer, exercise, expect, numbers, same
 from ..hooks import Hooks
 from ..layers import ResBlock, conv, resnet
 
-# %% ../../nbs/exercises/13_resnet.ipynb #99c8ef2b
-def _parts(block, case, in_channels, channels, stride):
-    "The 3×3 and 1×1 convolutions and the batchnorms of a block, as many as there should be."
+# %% ../../nbs/exercises/13_resnet.ipynb #e88acff2
+def _find_layers(block, case, changes_channels):
+    "The 3×3 convolutions and batchnorms, and the 1×1 convolutions; raises unless there are as many as there must be."
     found = [m for m in block.modules() if isinstance(m, (nn.Conv2d, nn.BatchNorm2d))]
     norms = [m for m in found if isinstance(m, nn.BatchNorm2d)]
     wide, ones = ([m for m in found if isinstance(m, nn.Conv2d) and m.kernel_size == (k, k)] for k in (3, 1))
     expect(len(wide) == 2, f"{case} has {len(wide)} 3×3 convolutions: it takes 2")
     expect(len(norms) > 1, f"{case} has {len(norms)} batchnorms: each of the two convolutions needs its own")
     expect(len(norms) == 2, f"{case} has {len(norms)} batchnorms: the identity path has none")
-    fits = in_channels == channels
-    expect(fits or ones, f"{case} has no 1×1 convolution: the identity's channels don't fit the sum")
-    expect(len(ones) == (not fits), f"{case} has {len(ones)} 1×1 convolutions: one changes the channels, if any")
-    return found, ones
+    expect(ones or not changes_channels, f"{case} has no 1×1 convolution: the identity's channels don't fit the sum")
+    expected = 1 if changes_channels else 0
+    expect(len(ones) == expected, f"{case} has {len(ones)} 1×1 convolutions: one changes the channels, if any")
+    return [m for m in found if m not in ones], ones
 
-def _by_hand(found, ones, x, stride):
-    "What a ResBlock of these modules computes, and what the usual wrong ones do: two dictionaries."
-    c1, b1, c2, b2 = found
+def _right_and_wrong(layers, ones, x, stride):
+    "What a ResBlock of these layers gives, and {the mistake: what it gives}."
+    c1, b1, c2, b2 = layers
     fit, relu = ones[0] if ones else lambda x: x, F.relu
     identity = fit(F.avg_pool2d(x, 2, ceil_mode=True) if stride == 2 else x)
     branch = b2(c2(relu(b1(c1(x)))))
@@ -49,42 +52,52 @@ def _by_hand(found, ones, x, stride):
                       relu(branch + fit(F.avg_pool2d(F.pad(x, (0, 1, 0, 1)), 2)))}
     return relu(branch + identity), wrong
 
-# %% ../../nbs/exercises/13_resnet.ipynb #933183ef
+# %% ../../nbs/exercises/13_resnet.ipynb #6bb2282b
+def _call(block, case, x, layers, stride):
+    "What the block gives, and its convolutions and batchnorms in the order in which they were called."
+    calls, before = [], x.clone()
+    with Hooks(layers, lambda hook, *args: calls.append(hook.module)):
+        try: got = block(x)
+        except RuntimeError as e:
+            if stride == 1 or "size of tensor" not in str(e): raise
+            raise WrongAnswer(f"{case} fails in the sum: the identity must be halved too, 7 pixels to 4") from e
+    expect(torch.equal(x, before), f"{case} changed its input: the identity is needed as it came")
+    expect(len({*calls}) == 4, f"{case} makes {4 - len({*calls})} convolutions or batchnorms that it never calls")
+    expect(len(calls) == 4, f"{case} calls one of its convolutions or batchnorms more than once")
+    return got, calls
+
+def _check_block(block, case, in_channels, channels, stride, rng):
+    layers, ones = _find_layers(block, case, in_channels != channels)
+    with torch.no_grad():
+        for p in block.parameters(): p.copy_(torch.randn(p.shape, generator=rng))
+    start = torch.randn(4, in_channels, 7, 7, generator=rng).double().requires_grad_()
+    got, calls = _call(block, case, start * 1, layers, stride)
+    size = 7 if stride == 1 else 4
+    expect(isinstance(got, torch.Tensor), f"{case} gives a {type(got).__name__}: is there a `return`?")
+    expect(got.shape == (4, channels, size, size), f"{case} makes 4×{in_channels}×7×7 into {tuple(got.shape)}")
+    convs, norms = ([m for m in calls if isinstance(m, kind)] for kind in (nn.Conv2d, nn.BatchNorm2d))
+    strides = [m.stride[0] for m in convs]
+    expect(strides == [1, stride], f"{case}: the convolutions have strides {strides}: the second has the stride")
+    expect(calls[0] is convs[0], f"{case} begins with a batchnorm: first the convolution")
+    right, wrong = _right_and_wrong([convs[0], norms[0], convs[1], norms[1]], ones, start * 1, stride)
+    same(got, right, f"the output of {case}", {f"{case}: {why}": value for why, value in wrong.items()})
+    weights = torch.randn(got.shape, generator=rng).double()
+    def slope(out): return torch.autograd.grad((out * weights).sum(), start, retain_graph=True)[0]
+    expect(torch.allclose(slope(got), slope(right)), f"{case}: the gradient is wrong: is a path detached?")
+
+# %% ../../nbs/exercises/13_resnet.ipynb #003b97f3
 @exercise
 def check_resblock(
     MyResBlock,                  # your class; takes in_channels, channels, stride
 ):
-    "Exercise 1: rejects missing batchnorms and activations, their wrong order, and ten other blocks."
+    "Exercise 1: names missing batchnorms and activations, their wrong order, and ten other blocks."
     rng = torch.Generator().manual_seed(0)
     for in_channels, channels, stride in ((4, 4, 1), (4, 6, 1), (4, 4, 2), (4, 6, 2)):
-        case, size = f"MyResBlock({in_channels}, {channels}, stride={stride})", 7 if stride == 1 else 4
+        case = f"MyResBlock({in_channels}, {channels}, stride={stride})"
         block = MyResBlock(in_channels, channels, stride=stride).double().train()
-        found, ones = _parts(block, case, in_channels, channels, stride)
-        with torch.no_grad():
-            for p in block.parameters(): p.copy_(torch.randn(p.shape, generator=rng))
-        start = torch.randn(4, in_channels, 7, 7, generator=rng).double().requires_grad_()
-        x, calls = start * 1, []
-        with Hooks([m for m in found if m not in ones], lambda hook, *args: calls.append(hook.module)):
-            try: got = block(x)
-            except RuntimeError as e: raise WrongAnswer(
-                f"{case} fails: {e}: where stride is 2 the identity must be halved too, 7 pixels to 4") from e
-        expect(torch.equal(x, start), f"{case} changed its input: the identity is needed as it came")
-        expect(len({*calls}) == 4, f"{case} makes {4 - len({*calls})} convolutions or batchnorms that it never calls")
-        expect(len(calls) == 4, f"{case} calls one of its convolutions or batchnorms more than once")
-        expect(got.shape == (4, channels, size, size), f"{case} makes 4×{in_channels}×7×7 into {tuple(got.shape)}")
-        convs = [m for m in calls if isinstance(m, nn.Conv2d)]
-        strides = [m.stride[0] for m in convs]
-        expect(strides == [1, stride], f"{case}: the convolutions have strides {strides}: the second has the stride")
-        norms = [m for m in calls if isinstance(m, nn.BatchNorm2d)]
-        expect(calls[0] is convs[0], f"{case} begins with a batchnorm: first the convolution")
-        right, wrong = _by_hand([convs[0], norms[0], convs[1], norms[1]], ones, x, stride)
-        for why, value in wrong.items(): expect(not torch.allclose(got, value), f"{case}: {why}")
-        expect(torch.allclose(got, right), f"{case} is off by up to {(got - right).abs().max():.2g}")
-        weights = torch.randn(got.shape, generator=rng).double()
-        slope = lambda out: torch.autograd.grad((out * weights).sum(), start, retain_graph=True)[0]
-        expect(torch.allclose(slope(got), slope(right)), f"{case}: the gradient is wrong: is a path detached?")
+        _check_block(block, case, in_channels, channels, stride, rng)
 
-# %% ../../nbs/exercises/13_resnet.ipynb #9e83223d
+# %% ../../nbs/exercises/13_resnet.ipynb #9b72c716
 @check_resblock.solution
 class MyResBlock(nn.Module):
     def __init__(self, in_channels, channels, stride=1):
@@ -95,12 +108,132 @@ class MyResBlock(nn.Module):
         self.fit = nn.Conv2d(in_channels, channels, 1) if in_channels != channels else nn.Identity()
     def forward(self, x): return F.relu(self.convs(x) + self.fit(self.pool(x)))
 
-# %% ../../nbs/exercises/13_resnet.ipynb #57b7a8c1
+# %% ../../nbs/exercises/13_resnet.ipynb #e2fa15a6
+class _Block(nn.Module):
+    "Right, in parts that can be changed."
+    strides = "second"
+    def __init__(self, in_channels, channels, stride=1):
+        super().__init__()
+        self.stride = stride
+        first, second = dict(second=(1, stride), first=(stride, 1), both=(stride, stride))[self.strides]
+        self.first = conv(in_channels, channels, stride=first)
+        self.second = conv(channels, channels, stride=second, act=None)
+        self.fit = nn.Conv2d(in_channels, channels, 1) if in_channels != channels else nn.Identity()
+        self.change()
+    def change(self): pass
+    def pool(self, x): return F.avg_pool2d(x, 2, ceil_mode=True) if self.stride == 2 else x
+    def identity(self, x): return self.fit(self.pool(x))
+    def branch(self, x): return self.second(self.first(x))
+    def forward(self, x): return F.relu(self.branch(x) + self.identity(x))
+
+# %% ../../nbs/exercises/13_resnet.ipynb #6794926a
+@check_resblock.wrong("1 batchnorms: each of the two")
+class _NoSecondNorm(_Block):
+    def change(self): self.second = self.second[0]
+@check_resblock.wrong("0 batchnorms: each of the two")
+class _NoNorms(_Block):
+    def change(self): self.first, self.second = nn.Sequential(self.first[0], nn.ReLU()), self.second[0]
+@check_resblock.wrong("1 batchnorms: each of the two")
+class _SharedNorm(_Block):
+    def change(self): self.second[1] = self.first[1]
+@check_resblock.wrong("identity path has none")
+class _NormedIdentity(_Block):
+    def change(self): self.fit = nn.Sequential(self.fit, nn.BatchNorm2d(self.second[1].num_features))
+@check_resblock.wrong("has 1 1×1 convolutions")
+class _AlwaysFit(_Block):
+    def change(self): self.fit = nn.Conv2d(self.first[0].in_channels, self.first[0].out_channels, 1)
+@check_resblock.wrong("has no 1×1 convolution")
+class _NeverFit(_Block):
+    def change(self): self.fit = nn.Identity()
+@check_resblock.wrong("1 3×3 convolutions: it takes 2")
+class _OneConv(_Block):
+    def change(self): self.second = nn.Identity()
+@check_resblock.wrong("that it never calls")
+class _NeverCalled(_Block):
+    def branch(self, x): return self.second[0](self.first(x))
+@check_resblock.wrong("more than once")
+class _Twice(_Block):
+    def branch(self, x): return self.second[1](super().branch(x))
+
+# %% ../../nbs/exercises/13_resnet.ipynb #2f47228a
+@check_resblock.wrong("the second has the stride")
+class _StrideFirst(_Block): strides = "first"
+@check_resblock.wrong("into (4, 4, 2, 2)")
+class _StrideBoth(_Block):
+    strides = "both"
+    def pool(self, x): return F.avg_pool2d(super().pool(x), 2, ceil_mode=True) if self.stride == 2 else x
+@check_resblock.wrong("into (4, 4, 7, 7)")
+class _NoStride(_Block):
+    def __init__(self, in_channels, channels, stride=1): super().__init__(in_channels, channels)
+@check_resblock.wrong("must be halved too, 7 pixels to 4")
+class _NotPooled(_Block):
+    def pool(self, x): return x
+@check_resblock.wrong("must be halved too, 7 pixels to 4")
+class _CutEdge(_Block):
+    def pool(self, x): return F.avg_pool2d(x, 2) if self.stride == 2 else x
+@check_resblock.wrong("every second pixel")
+class _Strided(_Block):
+    def pool(self, x): return x[..., ::self.stride, ::self.stride]
+@check_resblock.wrong("largest of 2×2")
+class _MaxPool(_Block):
+    def pool(self, x): return F.max_pool2d(x, 2, ceil_mode=True) if self.stride == 2 else x
+@check_resblock.wrong("beyond the edge")
+class _PaddedMeans(_Block):
+    def pool(self, x): return F.avg_pool2d(F.pad(x, (0, 1, 0, 1)), 2) if self.stride == 2 else x
+
+# %% ../../nbs/exercises/13_resnet.ipynb #1329a984
+@check_resblock.wrong("activation after the sum is missing")
+class _NoLastActivation(_Block):
+    def forward(self, x): return self.branch(x) + self.identity(x)
+@check_resblock.wrong("comes before the sum")
+class _ActivationBeforeSum(_Block):
+    def forward(self, x): return F.relu(self.branch(x)) + self.identity(x)
+@check_resblock.wrong("identity path is not used")
+class _NoSum(_Block):
+    def forward(self, x): return F.relu(self.branch(x))
+@check_resblock.wrong("no activation between")
+class _NoFirstActivation(_Block):
+    def change(self): self.first = self.first[:2]
+@check_resblock.wrong("comes after its batchnorm")
+class _ActivationThenNorm(_Block):
+    def change(self): self.first = nn.Sequential(self.first[0], nn.ReLU(), self.first[1])
+@check_resblock.wrong("an activation of its own")
+class _ActivationOnIdentity(_Block):
+    def identity(self, x): return F.relu(super().identity(x))
+@check_resblock.wrong("added before the second batchnorm")
+class _SumBeforeNorm(_Block):
+    def forward(self, x): return F.relu(self.second[1](self.second[0](self.first(x)) + self.identity(x)))
+@check_resblock.wrong("begins with a batchnorm")
+class _PreActivation(_Block):
+    def branch(self, x): return self.second[0](F.relu(self.second[1](self.first[0](F.relu(self.first[1](x))))))
+
+# %% ../../nbs/exercises/13_resnet.ipynb #b3734d11
+@check_resblock.wrong("is a path detached")
+class _Detached(_Block):
+    def identity(self, x): return super().identity(x).detach()
+@check_resblock.wrong("changed its input")
+class _InPlace(_Block):
+    def forward(self, x): return super().forward(x.clamp_(-1, 1))
+@check_resblock.wrong("where it must be")
+class _HalfSum(_Block):
+    def forward(self, x): return F.relu(self.branch(x) + self.identity(x) / 2)
+@check_resblock.wrong("is there a `return`?")
+class _NoReturn(_Block):
+    def forward(self, x): super().forward(x)
+
+# %% ../../nbs/exercises/13_resnet.ipynb #c73344d6
+def _check_in_place(objects, after):
+    "Raise unless all parameters are the objects that they were, and still learn."
+    for name, p in objects.items():
+        expect(after.get(name) is p, f"{name} is a new parameter, which an optimizer does not know: work in place")
+    for name, p in after.items():
+        expect(p.requires_grad, f"{name} no longer learns: it begins at 0, and must not stay there")
+
 @exercise
 def check_zero_last(
     zero_last,                   # your function: model, changed in place
 ):
-    "Exercise 2: rejects the wrong tensors, blocks without a path, frozen weights and new parameters."
+    "Exercise 2: names the wrong tensors, blocks without a path, frozen weights and new parameters."
     rng, plain_block = torch.Generator().manual_seed(0), ResBlock(6, 6, shortcut=False)
     model = nn.Sequential(resnet((4, 6), n_classes=6, blocks=2), nn.Unflatten(1, (6, 1, 1)), plain_block,
                           nn.BatchNorm2d(6))
@@ -110,64 +243,118 @@ def check_zero_last(
     objects = dict(model.named_parameters())
     zero_last(model)
     after = dict(model.named_parameters())
-    replaced = [name for name in objects if after.get(name) is not objects[name]]
-    expect(not replaced, f"{replaced[0]} is a new parameter, which an optimizer does not know: work in place")
-    frozen = [name for name, p in after.items() if not p.requires_grad]
-    expect(not frozen, f"{frozen[0]} no longer learns: it begins at 0, and must not stay there")
+    _check_in_place(objects, after)
     changed = {name for name, p in after.items() if not torch.equal(p, before[name])}
     goal = {f"0.{i}.convs.1.1.weight" for i in range(4)}
     expect(changed, "nothing changed: set the weights in place, with nn.init.zeros_")
-    wrong = {"the block without an identity path would put out nothing at all: leave it alone": {"2.convs.1.1.weight"},
-             "a batchnorm outside of the blocks was changed": {"3.weight", "3.bias"},
+    wrong = {"the block without an identity path would put out nothing at all: leave it alone":
+                 lambda n: n.startswith("2."),
+             "a batchnorm outside of the blocks was changed": lambda n: n.startswith("3."),
              "the weight is enough: the bias belongs to what the batchnorm learns":
-                 {name for name in before if name.endswith("convs.1.1.bias")},
+                 lambda n: n.endswith("convs.1.1.bias"),
              "that is the first batchnorm of the block: the convolution after it makes something of it again":
-                 {name for name in before if ".convs.0.1." in name},
+                 lambda n: ".convs.0.1." in n,
              "those are a convolution's weights: batchnorm would divide by the deviation of nothing":
-                 {name for name in before if name.endswith(("convs.1.0.weight", "convs.0.0.weight"))},
-             "the identity path itself was changed": {name for name in before if "shortcut" in name}}
-    for why, names in wrong.items(): expect(not changed & names, why)
-    missed = sorted(goal - changed)
-    expect(not missed, f"{missed[0]} was not changed: there are several blocks, and none is the first or last only")
-    expect(changed == goal, f"{sorted(changed - goal)[0]} should stay as it was")
-    expect(not any(after[name].any() for name in goal), "the weight is not 0")
+                 lambda n: n.endswith(("convs.1.0.weight", "convs.0.0.weight"))}
+    for why, belongs in wrong.items(): expect(not any(map(belongs, changed)), why)
+    expect(not any("shortcut" in name for name in changed), "the identity path itself was changed")
+    for name in sorted(goal - changed): raise WrongAnswer(f"{name} was not changed: its block is one like the others")
+    for name in sorted(changed - goal): raise WrongAnswer(f"{name} should stay as it was")
+    for name in sorted(goal): expect(not after[name].any(), f"{name} is not 0")
 
-# %% ../../nbs/exercises/13_resnet.ipynb #53347916
+# %% ../../nbs/exercises/13_resnet.ipynb #f1626237
 @check_zero_last.solution
 def zero_last(model):
     for block in model.modules():
         if isinstance(block, ResBlock) and block.shortcut is not None: nn.init.zeros_(block.convs[1][1].weight)
 
-# %% ../../nbs/exercises/13_resnet.ipynb #89ab50d8
+# %% ../../nbs/exercises/13_resnet.ipynb #2d4449bc
+def _with_path(model): return [m for m in model.modules() if isinstance(m, ResBlock) and m.shortcut is not None]
+
+@check_zero_last.wrong("is a new parameter")
+def _new_parameters(model):
+    for b in _with_path(model): b.convs[1][1].weight = nn.Parameter(torch.zeros(b.convs[1][1].num_features))
+@check_zero_last.wrong("must not stay there")
+def _freeze(model):
+    zero_last(model)
+    for b in _with_path(model): b.convs[1][1].weight.requires_grad_(False)
+@check_zero_last.wrong("leave it alone")
+def _every_norm(model):
+    for m in model.modules():
+        if isinstance(m, nn.BatchNorm2d): nn.init.zeros_(m.weight)
+@check_zero_last.wrong("leave it alone")
+def _every_block(model):
+    for m in model.modules():
+        if isinstance(m, ResBlock): nn.init.zeros_(m.convs[1][1].weight)
+@check_zero_last.wrong("identity path itself")
+def _shortcuts(model):
+    for b in _with_path(model):
+        for p in b.shortcut.parameters(): nn.init.zeros_(p)
+@check_zero_last.wrong("is not 0")
+def _one_tenth(model):
+    for b in _with_path(model): nn.init.constant_(b.convs[1][1].weight, .1)
+
+def _and_more(change):
+    "zero_last, and something else in each block."
+    def zero_more(model):
+        zero_last(model)
+        for b in _with_path(model): change(b)
+    return zero_more
+
+# %% ../../nbs/exercises/13_resnet.ipynb #c8dc5bef
+check_zero_last.wrong("nothing changed", lambda model: None)
+check_zero_last.wrong("was not changed", lambda model: nn.init.zeros_(model[0][0].convs[1][1].weight))
+check_zero_last.wrong("outside of the blocks", lambda model: (zero_last(model), nn.init.zeros_(model[3].weight)))
+check_zero_last.wrong("the weight is enough", _and_more(lambda b: nn.init.zeros_(b.convs[1][1].bias)))
+check_zero_last.wrong("the first batchnorm", _and_more(lambda b: nn.init.zeros_(b.convs[0][1].weight)))
+check_zero_last.wrong("a convolution's weights", _and_more(lambda b: nn.init.zeros_(b.convs[1][0].weight)));
+
+# %% ../../nbs/exercises/13_resnet.ipynb #b3fd9319
+def _same_for_all(answer, name, cases, rule, wrong):
+    "Raise unless `answer` is as `rule` in all cases: with the mistake whose rule gives all of them, or the first case."
+    calls = [f"{name}({', '.join(map(str, case))})" for case in cases]
+    got = [numbers(answer(*case), call) for case, call in zip(cases, calls)]
+    for value, call in zip(got, calls):
+        expect(value.numel() == 1, f"{call} has the shape {list(value.shape)}: it must be a number")
+    got = torch.stack([value.reshape(()) for value in got])
+    values = {why: [other(*case) for case in cases] for why, other in wrong.items()}
+    right = [rule(*case) for case in cases]
+    try: same(got, right, wrong=values)
+    except WrongAnswer as e:
+        if str(e) in values: raise
+        for value, goal, call in zip(got, right, calls): same(value, goal, call)
+
+def _field(layers, start=1, strides=True, early=False, less=1):
+    "A receptive field, or what the usual mistakes make of it."
+    field, step = start, 1
+    for kernel_size, stride in layers:
+        if early: step *= stride
+        field += (kernel_size - less) * (step if strides else 1)
+        if not early: step *= stride
+    return field
+
+def _last_stride(layers): return 1 + sum((k - 1) * s for (k, _), (_, s) in zip(layers, [(1, 1), *layers]))
+
+# %% ../../nbs/exercises/13_resnet.ipynb #6f2db5a2
+_FIELDS = {"the strides are forgotten: behind one, neighbours are further apart": partial(_field, strides=False),
+           "a stride acts on the layers after it, not on its own": partial(_field, early=True),
+           "one layer more adds kernel size − 1 steps, not the whole kernel": partial(_field, start=0, less=0),
+           "that is the sum of the kernels": partial(_field, start=0, strides=False, less=0),
+           "one too few: with no layer at all a number sees one pixel": partial(_field, start=0),
+           "one too many: with no layer at all a number sees one pixel": partial(_field, start=2),
+           "the layers come first to last: yours go the other way": lambda layers: _field(layers[::-1]),
+           "only the last stride counts in yours: the strides before it multiply": _last_stride}
+
 @exercise
 def check_receptive_field(
     receptive_field,             # your function: list of (kernel size, stride) → pixels
 ):
-    "Exercise 3: rejects forgotten strides, strides that act too early, sums of kernels, and one off."
+    "Exercise 3: names forgotten strides, strides that act too early, sums of kernels, and one off."
     cases = [[(3, 1)], [(3, 1), (3, 1)], [(3, 2)] * 5, [(5, 2), (3, 1), (3, 2), (7, 1)], [(1, 2), (3, 1)]]
-    def rule(layers, start=1, strides=True, early=False, less=1, each=0):
-        field, jump = start, 1
-        for kernel_size, stride in layers:
-            if early: jump *= stride
-            field += (kernel_size - less) * (jump if strides else 1) + each
-            if not early: jump *= stride
-        return field
-    got = [receptive_field(layers) for layers in cases]
-    wrong = {"the strides are forgotten: behind one, neighbours are further apart":
-                 [rule(c, strides=False) for c in cases],
-             "a stride acts on the layers after it, not on its own": [rule(c, early=True) for c in cases],
-             "one layer more adds kernel size − 1 steps, not the whole kernel": [rule(c, 0, less=0) for c in cases],
-             "that is the sum of the kernels": [rule(c, 0, strides=False, less=0) for c in cases],
-             "one too few: with no layer at all a number sees one pixel": [rule(c, 0) for c in cases],
-             "one too many: with no layer at all a number sees one pixel": [rule(c, 2) for c in cases],
-             "the layers come first to last: yours go the other way": [rule(c[::-1]) for c in cases],
-             "only the last stride counts in yours: the strides before it multiply":
-                 [1 + sum((k - 1) * s for (k, _), (_, s) in zip(c, [(1, 1), *c])) for c in cases]}
-    for why, values in wrong.items(): expect(got != values, why)
-    for layers, value in zip(cases, got):
-        expect(value == rule(layers), f"{layers} see {rule(layers)} pixels, yours gives {value}")
+    answer = lambda layers: receptive_field(list(layers))
+    _same_for_all(answer, "receptive_field", [(layers,) for layers in cases], _field, _FIELDS)
 
-# %% ../../nbs/exercises/13_resnet.ipynb #b2bb84a8
+# %% ../../nbs/exercises/13_resnet.ipynb #9de8917e
 @check_receptive_field.solution
 def receptive_field(layers):
     field, step = 1, 1
@@ -176,39 +363,45 @@ def receptive_field(layers):
         step *= stride
     return field
 
-# %% ../../nbs/exercises/13_resnet.ipynb #b5a4f483
+for _why, _rule in _FIELDS.items(): check_receptive_field.wrong(_why, _rule)
+check_receptive_field.wrong("receptive_field([(3, 1)]) is 7: it must be 3", lambda layers: 7);
+
+# %% ../../nbs/exercises/13_resnet.ipynb #f9c064e2
+def _count(i, o, k, s, convs=None, norms=4, biases=0, fit=None):
+    "The parameters of a ResBlock, or what the usual mistakes make of them."
+    convs = o * k * k * (i + o) if convs is None else convs(i, o, k)
+    needed = i * o + o if i != o else 0
+    return convs + (norms + biases) * o + (needed if fit is None else fit(i, o, s))
+
+_COUNTS = {"a convolution before a batchnorm has no bias": dict(biases=2),
+           "the batchnorms are missing": dict(norms=0),
+           "a batchnorm learns a weight and a bias a channel": dict(norms=2),
+           "running means and variances are measured, not learned": dict(norms=8),
+           "the 1×1 convolution of the identity is missing": dict(fit=lambda i, o, s: 0),
+           "the 1×1 convolution has a bias, as no batchnorm follows": dict(fit=lambda i, o, s: i * o if i != o else 0),
+           "the 1×1 convolution is there only where the channels change": dict(fit=lambda i, o, s: i * o + o),
+           "the 1×1 convolution is there where the channels change, not where the stride is 2":
+               dict(fit=lambda i, o, s: i * o + o if s == 2 else 0),
+           "the second convolution has more channels in": dict(convs=lambda i, o, k: 2 * i * o * k * k),
+           "there are two convolutions": dict(convs=lambda i, o, k: i * o * k * k),
+           "a kernel is a square": dict(convs=lambda i, o, k: o * k * (i + o))}
+_COUNTS = {why: partial(_count, **change) for why, change in _COUNTS.items()}
+
 @exercise
 def check_block_parameters(
     block_parameters,            # your function: in_channels, channels, kernel_size, stride → number
 ):
-    "Exercise 4: rejects biases that aren't there, one that is forgotten, and wrong channel counts."
+    "Exercise 4: names biases that aren't there, one that is forgotten, and wrong channel counts."
     cases = (1, 8, 3, 1), (16, 16, 3, 1), (16, 32, 3, 2), (3, 16, 5, 2)
-    def count(i, o, k, s, convs=None, norms=4, biases=0, fit=None):
-        convs = o * k * k * (i + o) if convs is None else convs
-        return convs + norms * o + biases * o + ((i * o + o) * (i != o) if fit is None else fit)
-    got = [block_parameters(*case) for case in cases]
-    wrong = {"a convolution before a batchnorm has no bias": dict(biases=2),
-             "the batchnorms are missing": dict(norms=0),
-             "a batchnorm learns a weight and a bias a channel": dict(norms=2),
-             "running means and variances are measured, not learned": dict(norms=8),
-             "the 1×1 convolution of the identity is missing": dict(fit=0)}
-    by_case = {"the 1×1 convolution has a bias, as no batchnorm follows":
-                   lambda i, o, k, s: dict(fit=i * o * (i != o)),
-               "the 1×1 convolution is there only where the channels change": lambda i, o, k, s: dict(fit=i * o + o),
-               "the 1×1 convolution is there where the channels change, not where the stride is 2":
-                   lambda i, o, k, s: dict(fit=(i * o + o) * (s == 2)),
-               "the second convolution has more channels in": lambda i, o, k, s: dict(convs=2 * i * o * k * k),
-               "there are two convolutions": lambda i, o, k, s: dict(convs=i * o * k * k),
-               "a kernel is a square": lambda i, o, k, s: dict(convs=o * k * (i + o))}
-    by_case |= {why: lambda i, o, k, s, change=change: change for why, change in wrong.items()}
-    for why, change in by_case.items(): expect(got != [count(*case, **change(*case)) for case in cases], why)
-    for case, value in zip(cases, got):
-        expect(value == count(*case), f"ResBlock{case} has {count(*case)} parameters, yours says {value}")
+    _same_for_all(block_parameters, "block_parameters", cases, _count, _COUNTS)
 
-# %% ../../nbs/exercises/13_resnet.ipynb #9c2e55de
+# %% ../../nbs/exercises/13_resnet.ipynb #0cafd6cd
 @check_block_parameters.solution
 def block_parameters(in_channels, channels, kernel_size, stride):
     convs = (in_channels + channels) * channels * kernel_size**2
     norms = 2 * 2 * channels
     identity = (in_channels + 1) * channels if in_channels != channels else 0
     return convs + norms + identity
+
+for _why, _rule in _COUNTS.items(): check_block_parameters.wrong(_why, _rule)
+check_block_parameters.wrong("block_parameters(1, 8, 3, 1) is 5: it must be 696", lambda *case: 5);

@@ -1,4 +1,4 @@
-"What notebook 10 promises of ResBlock and resnet beyond the cells that show it."
+"What lesson 13 promises of ResBlock and resnet beyond the cells that show it."
 from functools import partial
 
 import numpy as np
