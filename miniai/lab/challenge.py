@@ -124,7 +124,7 @@ def standings(
 # %% ../../nbs/modules/challenge.ipynb #eaac114c
 def _escaped(text):
     "A text from outside as Markdown and HTML show it: every character stands for itself, and nothing is a formula."
-    text = re.sub(r"([\\`*_\[\]~|#])", lambda m: f"&#{ord(m[1])};", html.escape(text))
+    text = re.sub(r"([\\`*_\[\]~|#])", lambda m: f"&#{ord(m[1])};", html.escape(text, quote=False))
     return text.replace("$", "<span>$</span>")
 
 def board(

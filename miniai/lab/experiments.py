@@ -301,7 +301,7 @@ def _file(name, path):
 def _number(value):
     "A measured number as the ledger holds it; whatever is none stays, to be refused."
     if value is None or isinstance(value, int): return value if value is None else int(value)
-    try: return float(f"{float(value):.8g}")
+    try: return float(f"{float(value):.7g}")
     except (TypeError, ValueError): return value
 
 def _train(name, run, seed, config, code):
