@@ -467,7 +467,7 @@ def quote_ledger(
         said = summary(recorded(name, path), metric or "accuracy")
         if said == "no run yet": raise KeyError(f"experiment {name!r} has no metric {metric or 'accuracy'!r}")
         return f"<!-- ledger:{mark[1]} -->{said}<!-- end -->"
-    mark = r"<!-- ledger:([^A-Z]*?) -->"
+    mark = r"<!-- ledger:([^A-Z<>]*?) -->"
     text, done = re.subn(mark + r"((?!<!-- ledger:).)*?<!-- end -->", fill, text, flags=re.S)
     if done < len(marks := re.findall(mark, text)): raise ValueError(f"a mark has no end: one of {', '.join(marks)}")
     return text
