@@ -321,6 +321,10 @@ def test_what_a_library_has_not_implemented_is_a_crash():
     def on_meta(x): return torch.empty(2, device="meta").cpu()
     assert verdict(on_meta).state == "wrong" and "NotImplementedError" in verdict(on_meta).text
 
+def test_an_error_that_names_a_cause_that_was_never_raised():
+    def answer(x): raise ValueError("no") from NotImplementedError()
+    assert "ValueError: no" in verdict(answer).text
+
 def test_an_answer_that_gives_nothing_is_not_taken_for_a_stub():
     def forgets(x): y = x / 2                                        # noqa: F841
     assert "is there a `return`" in verdict(forgets).text and verdict(lambda x: None).state == "wrong"

@@ -124,7 +124,7 @@ def _unwritten(answers, error):
     "Whether `raise NotImplementedError` stopped the check, in the answer's file or in what its class inherits."
     files = {c.co_filename for answer in answers for c in _codes(answer)}
     def raised(e):
-        tb = e.__traceback__
+        if (tb := e.__traceback__) is None: return False
         while tb.tb_next: tb = tb.tb_next
         code = tb.tb_frame.f_code
         by_statement = dis.opname[code.co_code[tb.tb_lasti]] == "RAISE_VARARGS"
