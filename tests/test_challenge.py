@@ -1,7 +1,6 @@
-"What notebook 16 promises of miniai.challenge beyond the cells that show it."
-import json, os, subprocess, sys
+"What 19_challenge promises of miniai.lab.challenge beyond the cells that show it."
+import errno, html, json, os, re
 from dataclasses import replace
-from types import SimpleNamespace
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -14,14 +13,13 @@ from miniai.cost import count_parameters
 from miniai.data import Batches, DataLoaders, fashion_mnist
 from miniai.lab import challenge as C
 from miniai.lab.challenge import (
-    EPOCHS, MAX_PARAMETERS, RECIPES, REFERENCES, Entry, RuleBrokenError, board, fingerprints, in_tier,
-    local_entries, our_entries, plot_board, read_back, read_runs, record, standings, submit, trial, trial_verdicts,
-    try_recipe)
-from miniai.lab.ledger import check_result
+    EPOCHS, MAX_PARAMETERS, RECIPES, REFERENCES, Entry, RuleBrokenError, board, fingerprints, in_tier, our_entries,
+    plot_board, read_back, read_submissions, standings, submit, submitted_entries, train_recipe, try_recipe)
+from miniai.lab.experiments import experiment, recorded, write_run
 from miniai.layers import plain_cnn
 from miniai.learner import DeviceCB, Learner, MetricsCB
 from miniai.metrics import accuracy
-from miniai.speed import Recipe, speed_net
+from miniai.speed import Recipe, speed_net, speedrun
 
 matplotlib.use("Agg")
 
@@ -132,7 +130,7 @@ def test_images_of_another_shape_are_named(data, file):
 def test_all_or_a_part_of_the_training_images_pass(n_images, data, file):
     part = replace(data, train_x=data.train_x[:n_images], train_y=data.train_y[:n_images])
     submit(make(part), 5, "x", path=file)
-    assert len(read_runs(file)) == 1
+    assert len(read_submissions(file)) == 1
 
 def test_other_loaders_pass_and_are_told_when_they_change_images(data, file, capsys):
     changes = "where 2,000 of the 2,000 images come from: they are not the training images' bytes"
@@ -152,7 +150,7 @@ def test_what_was_not_checked_is_said(data, file, capsys):
 def test_fewer_epochs_than_allowed_pass(data, file):
     learn = make(data, cbs=[history("train_loss")], epochs=1)
     for epochs in EPOCHS: submit(learn, epochs, "x", path=file)
-    assert [run.epochs for run in read_runs(file)] == [5, 20, 50]
+    assert [run.epochs for run in read_submissions(file)] == [5, 20, 50]
 
 def test_a_run_keeps_what_it_reached_and_the_learner_is_as_it_was(data, file):
     learn = make(data)
@@ -160,7 +158,7 @@ def test_a_run_keeps_what_it_reached_and_the_learner_is_as_it_was(data, file):
     submit(learn, 5, "x", seed=3, path=file)
     assert torch.equal(torch.get_rng_state(), rng)
     assert all(torch.equal(v, before[k]) for k, v in learn.model.state_dict().items())
-    run, = read_runs(file)
+    run, = read_submissions(file)
     right = (learn.capture_preds()[0].argmax(1) == data.valid_y).float().mean().item()
     assert (run.name, run.epochs, run.seed, run.data) == ("x", 5, 3, "fashion_mnist_sample")
     assert run.accuracy == right and run.parameters == count_parameters(learn.model) and run.device.startswith("cpu")
@@ -240,31 +238,39 @@ def test_references():
         (5, False): .942, (20, False): .943, (20, True): .945, (50, False): .95}
     assert places(*REFERENCES).count(1) == 6
 
-def fill(monkeypatch, name, values, device="cpu"):
-    monkeypatch.setenv("MINIAI_TIER", "full")
-    monkeypatch.setattr("miniai.core.device_name", lambda d: device)
-    for seed, value in enumerate(values): check_result(name, value, seed=seed, epochs=5)
+def fill(tmp_path, name, values, device="cpu", processor="x", **row):
+    "Write runs into the ledger: accuracies, with 1 % more by TTA."
+    for seed, value in enumerate(values):
+        write_run(dict(experiment=name, config=None, seed=seed, seconds=9., device=device, processor=processor, threads=2,
+                       rows=[dict(accuracy=value, tta_accuracy=round(value + .01, 6)) | row]), tmp_path / "results/19.jsonl")
 
-def test_our_rows_come_from_the_ledger(monkeypatch):
+def test_our_rows_come_from_the_ledger(tmp_path):
     assert [(x.accuracy, x.n, x.source) for x in our_entries()] == [(None, 0, "no run yet")] * 6
-    fill(monkeypatch, "record_5ep", [.94, .95, .96], "cpu (x, 2 threads)")
-    fill(monkeypatch, "record_5ep", [.90, .90], "NVIDIA X")
-    fill(monkeypatch, "record_20ep_tta", [.95], "NVIDIA X")
-    fill(monkeypatch, "record_50ep", [.91], "cpu (x, 2 threads)")
-    fill(monkeypatch, "record_50ep", [.95, .97], "NVIDIA X")
+    fill(tmp_path, "record_5ep", [.94, .95, .96])
+    fill(tmp_path, "record_5ep", [.90, .90], "cuda", "NVIDIA X")
+    fill(tmp_path, "record_20ep", [.95], "cuda", "NVIDIA X", accuracy=None)
+    fill(tmp_path, "record_50ep", [.91])
+    fill(tmp_path, "record_50ep", [.95, .97], "cuda", "NVIDIA X")
     rows = {(x.epochs, x.tta): x for x in our_entries()}
     five, twenty = rows[5, False], rows[20, True]
-    assert (round(five.accuracy, 6), five.n, round(five.sd, 6), five.source) == (.95, 3, .01, "cpu (x, 2 threads)")
-    assert (twenty.accuracy, twenty.n, twenty.sd, twenty.source) == (.95, 1, None, "NVIDIA X; 1 of 5 seeds")
+    assert (round(five.accuracy, 6), five.n, round(five.sd, 6), five.source) == (.95, 3, .01, "x, 2 threads")
+    assert round(rows[5, True].accuracy, 6) == .96
+    assert (twenty.accuracy, twenty.n, twenty.sd, twenty.source) == (.96, 1, None, "NVIDIA X; 1 of 5 seeds")
+    assert rows[20, False].accuracy is None and rows[20, False].source == "no run yet"
     assert (round(rows[50, False].accuracy, 6), rows[50, False].n) == (.96, 2)
-    assert rows[5, True].accuracy is None and all(x.who == "ours" for x in rows.values())
+    assert all(x.who == "ours" for x in rows.values())
 
-@pytest.mark.parametrize("device, n, says", [
-    ("cpu (x)", 2, "cpu (x); 2 of 3 seeds, no record yet"), ("cpu (x)", 3, "cpu (x)"),
-    ("NVIDIA X", 4, "NVIDIA X; 4 of 5 seeds, no record yet"), ("NVIDIA X", 5, "NVIDIA X")])
-def test_a_record_takes_its_seeds(device, n, says, monkeypatch):
-    fill(monkeypatch, "record_5ep", [.94] * n, device)
+@pytest.mark.parametrize("on, n, says", [
+    (("cpu", None), 2, "cpu, 2 threads; 2 of 3 seeds, no record yet"), (("cpu", "x"), 3, "x, 2 threads"),
+    (("cuda", "NVIDIA X"), 4, "NVIDIA X; 4 of 5 seeds, no record yet"), (("cuda", "NVIDIA X"), 5, "NVIDIA X")])
+def test_a_record_takes_its_seeds(on, n, says, tmp_path):
+    fill(tmp_path, "record_5ep", [.94] * n, *on)
     assert our_entries()[0].source == says
+
+@pytest.mark.parametrize("epochs, floor", [(5, .94), (20, .945), (50, .95)])
+def test_the_recorded_entries_are_above_their_floor(epochs, floor, monkeypatch, root):
+    runs = recorded(f"record_{epochs}ep", root / "results")
+    assert len(runs) and min(runs.values()) >= floor and min(runs.values("tta_accuracy")) >= floor
 
 def test_the_picture_has_a_mark_for_every_figure():
     entries = [e(.94), e(.95, 20, True, who="ours", sd=.01), e(.96, 50, who="yours"), e(None, 300)]
@@ -293,21 +299,63 @@ def test_seeds_of_a_name_count_as_one_entry(data, file, monkeypatch):
     for seed, plain in ((0, .5), (1, .6), (1, .7)):
         monkeypatch.setattr(C, "score", lambda learn: (plain, plain + .1))
         submit(make(data), 5, "a", seed, file)
-    runs = read_runs(file)
+    runs = read_submissions(file)
     assert [(r.seed, r.accuracy) for r in runs] == [(0, .5), (1, .7)]
-    plain, tta = local_entries(file, "fashion_mnist_sample")
+    plain, tta = submitted_entries(file, "fashion_mnist_sample")
     assert round(plain.accuracy, 9) == .6 and round(tta.accuracy, 9) == .7 and plain.n == tta.n == 2 and plain.sd > .1
-    assert plain.who == "yours" and "rehearsal" in plain.source and local_entries(file) == []
+    assert plain.who == "yours" and "rehearsal" in plain.source and submitted_entries(file) == []
 
 def test_the_file_is_in_the_cache_and_never_in_the_ledger(data, tmp_path):
     submit(make(data), 5, "x")
     assert (tmp_path / "cache/miniai/challenge.json").exists() and not (tmp_path / "results").exists()
-    assert [run.seed for run in read_runs()] == [42] and not list((tmp_path / "cache/miniai").glob("*.tmp"))
+    assert [run.seed for run in read_submissions()] == [42] and not list((tmp_path / "cache/miniai").glob("*.tmp"))
+
+NAMES = ["<script>alert(1)</script>", "<b>bold</b> & 'more'", "**bold** _x_ `y`", "[a](javascript:alert(1))", r"$\frac$",
+         r"back\slash", "![x](http://x.invalid/y.png)", "# a ~~b~~"]
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_stands_for_itself_on_the_board(name, data, file, capsys):
+    submit(make(data), 5, name, path=file)
+    capsys.readouterr()
+    row, = (r for r in board(submitted_entries(file, "fashion_mnist_sample"))[1:] if r[2] == "no")
+    shown = row[3].removeprefix("→ **").removesuffix("**")
+    assert html.unescape(shown.replace("<span>$</span>", "$")) == name
+    assert not set("<>*_`[]\\|$~#") & set(re.sub(r"&#\d+;", "", shown.replace("<span>$</span>", "")))
+    assert read_submissions(file)[0].name == name                # the file keeps it as it was given
+
+def test_a_device_in_an_edited_file_is_escaped_too(file):
+    file.parent.mkdir()
+    file.write_text(json.dumps(dict(runs=[RUN | dict(device="cpu <img src=x onerror=alert(1)>")])))
+    assert all("<img" not in e.source and "&lt;img" in e.source for e in submitted_entries(file))
+
+def test_the_lock_lies_beside_the_file(data, file, monkeypatch):
+    seen = []
+    class Seen(C.FileLock):
+        def __init__(self, path, *args, **kwargs):
+            seen.append(path)
+            super().__init__(path, *args, **kwargs)
+    monkeypatch.setattr(C, "FileLock", Seen)
+    submit(make(data), 5, "x", path=file)
+    assert {p.parent for p in map(type(file), seen)} == {file.parent}
+
+@pytest.mark.parametrize("broken", ["fsync", "replace"])
+def test_a_file_that_cannot_be_written_stays_as_it_was_and_the_run_is_printed(broken, data, file, monkeypatch, capsys):
+    submit(make(data), 5, "x", 1, file)
+    before = file.read_bytes()
+    def full(*args): raise OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr(os, broken, full)
+    monkeypatch.setattr(C, "score", lambda learn: (.8125, .875))
+    capsys.readouterr()
+    with pytest.raises(OSError, match="No space left") as e: submit(make(data), 5, "y", 2, file)
+    said = capsys.readouterr().out
+    assert str(file) in str(e.value) and '"accuracy": 0.8125, "accuracy_tta": 0.875' in said
+    assert file.read_bytes() == before and not list(file.parent.glob("*.tmp"))
 
 RUN = dict(name="x", epochs=5, seed=0, accuracy=.5, accuracy_tta=.5, parameters=1, data="fashion_mnist", device="cpu")
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"runs": 3}', '{"runs": [3]}', '{"run": []}', b"\xff\xfe\x00",
     json.dumps(dict(runs=[{k: v for k, v in RUN.items() if k != "seed"}])), json.dumps(dict(runs=[RUN | dict(more=1)])),
+    json.dumps(dict(runs=[RUN | dict(device=3)])), "[" * 100_000,
     json.dumps(dict(runs=[RUN | dict(accuracy="high")])), json.dumps(dict(runs=[RUN | dict(accuracy=94.5)])),
     json.dumps(dict(runs=[RUN | dict(accuracy_tta=float("nan"))])), json.dumps(dict(runs=[RUN | dict(epochs=6)]))])
 def test_a_damaged_file_is_named_and_kept(text, data, file, monkeypatch):
@@ -323,11 +371,11 @@ def test_a_damaged_file_is_named_and_kept(text, data, file, monkeypatch):
 
 def test_recipes_keep_the_rules():
     x = torch.randn(64, 1, 28, 28)
-    assert tuple(RECIPES) == EPOCHS == tuple(C.AT_LEAST)
+    assert tuple(RECIPES) == EPOCHS
     for epochs, recipe in RECIPES.items():
         assert recipe.epochs == epochs and count_parameters(speed_net(x, recipe.widths)) <= MAX_PARAMETERS
 
-@pytest.mark.parametrize("tier, epochs, widths", [("smoke", 1, (12, 48, 48)), ("quick", 4, (96, 384, 384)),
+@pytest.mark.parametrize("tier, epochs, widths", [("smoke", 1, (12, 48, 48)), ("quick", 20, (96, 384, 384)),
                                                   ("full", 20, (96, 384, 384))])
 def test_what_of_a_recipe_is_run(tier, epochs, widths, monkeypatch):
     monkeypatch.setenv("MINIAI_TIER", tier)
@@ -350,99 +398,45 @@ def calls(monkeypatch):
     monkeypatch.setattr(C, "score", lambda learn: (.96, .97))
     return seen
 
-def test_record_in_the_smoke_tier_writes_nothing(tmp_path, capsys):
-    learn = record(5, seed=1)
-    said = capsys.readouterr().out
-    assert "1 epochs, seed 1:" in said and f"{count_parameters(learn.model):,} parameters" in said and " s, " in said
-    assert "record_5ep:" in said and "record_5ep_tta:" in said and not (tmp_path / "results").exists()
-    again = record(5, seed=1)
-    assert torch.equal(learn.capture_preds()[0], again.capture_preds()[0])
+def test_an_entry_in_the_smoke_tier_is_tiny_and_writes_nothing(tmp_path):
+    runs = experiment("record_5ep", train_recipe, 3, recipe=RECIPES[5])
+    assert [(r["seed"], r.value("epochs")) for r in runs] == [(42, 1)] and not (tmp_path / "results").exists()
+    assert train_recipe(42, RECIPES[5])["accuracy"] == pytest.approx(runs[0].value(), abs=1e-7)       # a seed repeats a run
 
-def test_a_record_is_an_entry_that_submit_takes(file):
-    learn = record(20, seed=1)
+def test_a_recipe_is_an_entry_that_submit_takes(file):
+    learn = speedrun(fashion_mnist(), in_tier(RECIPES[20]), seed=1)
     submit(learn, 20, "ours", 1, file)
-    run, = read_runs(file)
+    run, = read_submissions(file)
     assert (run.accuracy, run.accuracy_tta) == C.score(learn)
 
-def test_record_in_the_full_tier_writes_both_figures(calls, monkeypatch, tmp_path, data):
+def test_an_entry_in_the_full_tier_is_recorded(calls, monkeypatch, tmp_path, data):
     monkeypatch.setenv("MINIAI_TIER", "full")
-    monkeypatch.setattr(C, "fashion_mnist", lambda: data)
-    record(20, seed=3)
+    monkeypatch.setenv("FORCE", "1")
+    monkeypatch.setenv("MINIAI_LESSON", "19_challenge")
+    monkeypatch.setattr(C, "fashion_mnist", lambda holdout: data if holdout == 0 else None)
+    experiment("record_20ep", train_recipe, [3], recipe=RECIPES[20])
     assert calls == [(2000, RECIPES[20], 3)]
-    for name, value in (("record_20ep", .96), ("record_20ep_tta", .97)):
-        run, = json.loads((tmp_path / f"results/{name}.json").read_text())["runs"]
-        assert (run["value"], run["seed"], run["epochs"], run["seconds"]) == (value, 3, 20, 9.)
-        assert run["device"].startswith("cpu")
+    line, = map(json.loads, (tmp_path / "results/19_challenge.jsonl").read_text().splitlines())
+    assert line["rows"] == [dict(epochs=20, accuracy=.96, tta_accuracy=.97, seconds=9.)] and line["seed"] == 3
+    assert line["config"]["recipe"]["augmentation"][0]["of"] == "RandErase"     # strengths are part of what was run
+    assert [e.accuracy for e in our_entries() if e.epochs == 20] == [.96, .97]
 
-def test_a_missed_floor_fails_after_both_are_written(calls, monkeypatch, tmp_path, data):
-    monkeypatch.setenv("MINIAI_TIER", "full")
-    monkeypatch.setattr(C, "fashion_mnist", lambda: data)
-    monkeypatch.setattr(C, "score", lambda learn: (.9399, .97))
-    with pytest.raises(AssertionError, match="below 0.94"): record(5, seed=3)
-    assert sorted(f.name for f in (tmp_path / "results").iterdir()) == ["record_5ep.json", "record_5ep_tta.json"]
-
-@pytest.mark.parametrize("epochs", [0, 6, "5", 25, None])
-def test_unknown_epochs(epochs, calls):
-    with pytest.raises(ValueError, match="there are recipes for 5, 20 and 50"): record(epochs)
-    assert not calls
-
-def test_try_recipe_holds_images_out_and_writes_nothing(calls, monkeypatch, tmp_path):
-    assert try_recipe(Recipe(), [1, 2]) == [(.96, .97, 9.)] * 2
+def test_try_recipe_holds_images_out_and_writes_nothing(calls, tmp_path, capsys):
+    assert try_recipe(Recipe(), [1, 2]) == [dict(epochs=1, accuracy=.96, tta_accuracy=.97, seconds=9.)] * 2
     assert [(n, seed) for n, _, seed in calls] == [(2000 - round(2000 / 12), 1), (2000 - round(2000 / 12), 2)]
     assert not (tmp_path / "results").exists()
+    assert capsys.readouterr().out.splitlines()[0] == "seed 1: 96.00 % held out, with TTA 97.00 %, 9 s"
 
-def test_trials_go_into_the_ledger_and_are_compared_with_their_baseline(calls, monkeypatch, tmp_path):
-    assert trial_verdicts() == [["trial", "without TTA", "with TTA"]]
-    held_out = fashion_mnist(holdout=5000)
-    monkeypatch.setenv("MINIAI_TIER", "full")
-    monkeypatch.setattr(C, "fashion_mnist", lambda holdout: held_out if holdout == 5000 else None)
-    for name, bonus in (("5ep_baseline", 0), ("5ep_wider", .01), ("5ep_wider_lr", .03), ("20ep_wider", 0)):
-        for seed in range(3):
-            monkeypatch.setattr(C, "score", lambda learn: (.9 + bonus + seed / 1e3, .91 - bonus + seed / 1e3))
-            trial(name, Recipe(epochs=int(name.split("ep")[0])), [seed])
-    header, other, wider, further = trial_verdicts()
-    assert wider[0] == "5ep_wider" and wider[1].startswith("trial_5ep_wider beats trial_5ep_baseline (by 1.00")
-    assert wider[2].startswith("trial_5ep_baseline_tta beats trial_5ep_wider_tta")
-    assert further[0] == "5ep_wider_lr" and further[1].startswith("trial_5ep_wider_lr beats trial_5ep_wider (by 2.00")
-    assert other[0] == "20ep_wider" and "share 0 of the 3 seeds" in other[1]
-    assert not list((tmp_path / "results").glob("record_*"))
-
-@pytest.mark.parametrize("name, says", [("wider", "begins with 5ep_"), ("20ep_wider", "begins with 5ep_"),
-                                        ("5_wider", "begins with 5ep_"), ("5ep_x_tta", "not end in _tta"),
-                                        ("5ep_Wider", "lower case")])
-def test_a_trial_begins_with_its_epochs(name, says, calls):
-    with pytest.raises(ValueError, match=says): trial(name, Recipe())
-    assert not calls
-
-# -- make record
-
-@pytest.fixture
-def make_record(copy, tmp_path):
-    python = tmp_path / "python"
-    python.write_text('#!/bin/sh\ncase "$*" in *version_info*) echo 3.12;; *record*) echo "$MINIAI_TIER $*";; esac\n')
-    python.chmod(0o755)
-    env = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "EPOCHS", "SEED")}
-    def run(*args):
-        return subprocess.run(["make", "record", "VENV=", f"PYTHON={python}", *args], cwd=copy, env=env, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
-    return run
-
-def test_make_record_runs_in_full_with_epochs_and_seed(make_record):
-    run = make_record("EPOCHS=20", "SEED=3")
-    assert run.returncode == 0 and "full -c from miniai.challenge import record; record(20, seed=3)" in run.stdout
-
-@pytest.mark.parametrize("args", [[], ["EPOCHS=7"], ["EPOCHS=5 20"], ["EPOCHS=05"]])
-def test_make_record_refuses_other_epochs(make_record, args):
-    run = make_record(*args)
-    said = [line for line in run.stdout.splitlines() if not line.startswith(("== ", "make: ***"))]
-    assert run.returncode != 0 and len(said) == 1, run.stdout
-    assert said[0].startswith("miniai: no recipe for EPOCHS=") and said[0].endswith("give 5, 20 or 50")
+@pytest.mark.parametrize("seed", ["abc", "-1", "1.5"])
+def test_a_seed_in_the_environment_that_is_none_is_named(seed, data, file, monkeypatch):
+    monkeypatch.setenv("MINIAI_SEED", seed)
+    with pytest.raises(ValueError, match=f"MINIAI_SEED is '{seed}'"): submit(make(data), 5, "x", path=file)
 
 def test_the_first_board_that_fits(data, file):
     for n, epochs in ((5, 5), (6, 20), (50, 50)):
         learn = make(data)
         learn.n_epochs = n
         submit(learn, path=file)
-        assert read_runs(file)[-1].epochs == epochs
+        assert read_submissions(file)[-1].epochs == epochs
     learn.n_epochs = 51
     with pytest.raises(RuleBrokenError, match="50 epochs"): submit(learn, path=file)

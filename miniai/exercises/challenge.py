@@ -3,7 +3,8 @@
 # %% auto #0
 __all__ = ['check_standard_errors', 'standard_errors', 'check_near_leaks', 'near_leaks', 'check_seeds_needed', 'seeds_needed']
 
-# %% ../../nbs/exercises/19_challenge.ipynb #17f579f5
+# %% ../../nbs/exercises/19_challenge.ipynb #fb347e75
+"Exercises of 19_challenge: what more seeds do not help, leaks that hide, how many seeds."
 import math
 from statistics import NormalDist
 
@@ -11,41 +12,69 @@ import torch
 
 from . import WrongAnswer, exercise, expect, same
 
-# %% ../../nbs/exercises/19_challenge.ipynb #85ba6285
+# %% ../../nbs/exercises/19_challenge.ipynb #606b4629
+def _mistaken_errors(p, images, sd, seeds):
+    "What the known mistakes give: for the images, and for the seeds."
+    share = p * (1 - p)
+    return {"the images' comes first, the seeds' second": sd / math.sqrt(seeds),
+            "that is the variance: take the root": share / images,
+            "that is for one image: divide by their number": math.sqrt(share),
+            "divide by N inside the root": math.sqrt(share) / images,
+            "all seeds see the same images: more seeds don't make more of them": math.sqrt(share / images / seeds),
+            "the factor 1 − p is missing": math.sqrt(p / images), "the factor p is missing": math.sqrt((1 - p) / images),
+            "give fractions, not points": 100 * math.sqrt(share / images)}, {
+            "that is the spread of one run: the mean's is smaller": sd,
+            "divide by the root of the number of seeds": sd / seeds, "that is the variance": sd**2 / seeds,
+            "seeds are counted, not images": sd / math.sqrt(images),
+            "give fractions, not points": 100 * sd / math.sqrt(seeds)}
+
 @exercise
 def check_standard_errors(
     standard_errors,             # your function: accuracy, n_images, sd, n_seeds → two numbers
 ):
-    "Exercise 1: rejects variances, a forgotten factor, seeds that make test images, and seven others."
+    "Exercise 1: knows variances, a forgotten factor, seeds that make test images, and eight others."
     for p, images, sd, seeds in ((.94, 8000, .0015, 5), (.9, 1000, .004, 3)):
-        case = f"standard_errors({p}, {images}, {sd}, {seeds})"
         got = standard_errors(p, images, sd, seeds)
-        try: first, second = (float(v) for v in got)
-        except (TypeError, ValueError): raise WrongAnswer(f"{case} gives {got!r}: give two numbers") from None
-        share, spread = p * (1 - p), sd / math.sqrt(seeds)
-        right = math.sqrt(share / images)
-        expect(abs(first - spread) + abs(second - right) > 1e-9, f"{case}: the images' comes first, the seeds' second")
-        wrong = {"that is the variance: take the root": share / images,
-                 "that is for one image: divide by their number": math.sqrt(share),
-                 "divide by N inside the root": math.sqrt(share) / images,
-                 "all seeds see the same images: more seeds don't make more of them": math.sqrt(share / images / seeds),
-                 "the factor 1 − p is missing": math.sqrt(p / images),
-                 "the factor p is missing": math.sqrt((1 - p) / images),
-                 "give fractions, not points": 100 * right}
-        for why, value in wrong.items(): expect(abs(first - value) > 1e-9, f"{case}, the images: {why}")
-        expect(abs(first - right) < 1e-9, f"{case}, the images: it is {right:.6f}, yours gives {first:.6f}")
-        wrong = {"that is the spread of one run: the mean's is smaller": sd,
-                 "divide by the root of the number of seeds": sd / seeds, "that is the variance": spread**2,
-                 "seeds are counted, not images": sd / math.sqrt(images), "give fractions, not points": 100 * spread}
-        for why, value in wrong.items(): expect(abs(second - value) > 1e-9, f"{case}, the seeds: {why}")
-        expect(abs(second - spread) < 1e-9, f"{case}, the seeds: it is {spread:.6f}, yours gives {second:.6f}")
+        expect(got is not None, "it gives None: is there a `return`?")
+        try: first, second = got
+        except (TypeError, ValueError):
+            raise WrongAnswer("give two numbers: the images' error, then the seeds'") from None
+        wrong = [{f"the error from {of}: {why}": v for why, v in mistakes.items()}
+                 for of, mistakes in zip(("the images", "the seeds"), _mistaken_errors(p, images, sd, seeds))]
+        same(first, math.sqrt(p * (1 - p) / images), "the error from the images", wrong[0])
+        same(second, sd / math.sqrt(seeds), "the error from the seeds", wrong[1])
 
-# %% ../../nbs/exercises/19_challenge.ipynb #22503f27
+# %% ../../nbs/exercises/19_challenge.ipynb #4044fa67
 @check_standard_errors.solution
 def standard_errors(accuracy, n_images, sd, n_seeds):
     return math.sqrt(accuracy * (1 - accuracy) / n_images), sd / math.sqrt(n_seeds)
 
-# %% ../../nbs/exercises/19_challenge.ipynb #df8917e3
+# %% ../../nbs/exercises/19_challenge.ipynb #f74231a5
+def _errors(first=lambda p, n, k: math.sqrt(p * (1 - p) / n), second=lambda sd, k, n: sd / math.sqrt(k)):
+    return lambda p, n, sd, k: (first(p, n, k), second(sd, k, n))
+
+for _why, _first in {
+        "the images: that is the variance": lambda p, n, k: p * (1 - p) / n,
+        "that is for one image": lambda p, n, k: (p * (1 - p)) ** .5,
+        "divide by N inside the root": lambda p, n, k: (p * (1 - p)) ** .5 / n,
+        "all seeds see the same images": lambda p, n, k: (p * (1 - p) / n / k) ** .5,
+        "the factor 1 − p is missing": lambda p, n, k: (p / n) ** .5,
+        "the factor p is missing": lambda p, n, k: ((1 - p) / n) ** .5,
+        "the images: give fractions": lambda p, n, k: 100 * (p * (1 - p) / n) ** .5,
+        "must be 0.00265": lambda p, n, k: (p * (1 - p) / (n - 1)) ** .5}.items():
+    check_standard_errors.wrong(_why, _errors(first=_first))
+for _why, _second in {
+        "that is the spread of one run": lambda sd, k, n: sd, "divide by the root": lambda sd, k, n: sd / k,
+        "the seeds: that is the variance": lambda sd, k, n: sd**2 / k,
+        "seeds are counted, not images": lambda sd, k, n: sd / n**.5,
+        "the seeds: give fractions": lambda sd, k, n: 100 * sd / k**.5,
+        "must be 0.00067": lambda sd, k, n: sd / (k - 1) ** .5}.items():
+    check_standard_errors.wrong(_why, _errors(second=_second))
+check_standard_errors.wrong("the images' comes first", lambda *args: standard_errors(*args)[::-1])
+check_standard_errors.wrong("give two numbers", lambda *args: standard_errors(*args)[0])
+check_standard_errors.wrong("is there a `return`", lambda *args: None)
+
+# %% ../../nbs/exercises/19_challenge.ipynb #4da7ae38
 def _near(train, test, tolerance, mirror=True, distance=lambda d: d.abs().amax((1, 2, 3)), kind=torch.int16):
     "Which training images have a near test image, by a distance of the pixels' differences."
     found = torch.zeros(len(train), dtype=torch.bool)
@@ -53,7 +82,6 @@ def _near(train, test, tolerance, mirror=True, distance=lambda d: d.abs().amax((
         found |= distance(train.to(kind) - image.to(kind)) <= tolerance
     return found.nonzero().flatten().tolist()
 
-# %% ../../nbs/exercises/19_challenge.ipynb #f2f26279
 def _leaky_images():
     "Training and test images of noise, with leaks of every kind and some that are none, for a tolerance of 6."
     rng = torch.Generator().manual_seed(0)
@@ -70,41 +98,51 @@ def _leaky_images():
     train[8, 0, 0, 0] = 255                                                          # 0 − 255 is 1 in bytes
     return train, test
 
-# %% ../../nbs/exercises/19_challenge.ipynb #679cf192
+_DISTANCES = {
+    "bytes wrap around: 0 − 255 is 1 among them. Convert before you subtract":
+        dict(kind=torch.uint8, distance=lambda d: d.amax((1, 2, 3))),
+    "bytes wrap around: 255 − 0 is −1 among them. Convert before you subtract":
+        dict(kind=torch.uint8, distance=lambda d: torch.min(d, -d).amax((1, 2, 3))),
+    "a difference may be negative: take the absolute value": dict(distance=lambda d: d.amax((1, 2, 3))),
+    "mirrored test images are missing": dict(mirror=False),
+    "that is the mean over the pixels: each must be near": dict(distance=lambda d: d.float().abs().mean((1, 2, 3))),
+    "it is enough for one pixel to be near in yours: every one must be": dict(distance=lambda d: d.abs().amin((1, 2, 3))),
+    "that looks at the first channel only: a pixel has all of them": dict(distance=lambda d: d[:, 0].abs().amax((1, 2)))}
+
+# %% ../../nbs/exercises/19_challenge.ipynb #f8873cb5
+def _listed(found, n):
+    "The numbers that an answer gave, as a list of int."
+    expect(found is not None, "it gives None: is there a `return`?")
+    try: got = list(found)
+    except TypeError: raise WrongAnswer(f"it gives {type(found).__name__}: give a list of numbers") from None
+    expect(len(got) != n or not all(str(v).lower() in ("true", "false", "tensor(true)", "tensor(false)") for v in got),
+           "that is a mask: give the numbers of the images for which it is true")
+    try: return [int(i) for i in got]
+    except (TypeError, ValueError):
+        raise WrongAnswer("it gives something else than numbers: give a list of numbers") from None
+
 @exercise
 def check_near_leaks(
     near_leaks,                  # your function: train, test, tolerance → list of numbers
 ):
-    "Exercise 2: rejects bytes that wrap around, lost signs and mirrors, means, and test images' numbers."
-    (train, test), tolerance = _leaky_images(), 6
-    before = train.clone(), test.clone()
-    got = near_leaks(train, test, tolerance)
+    "Exercise 2: knows bytes that wrap around, lost signs and mirrors, means, and test images' numbers."
+    (train, test), before = _leaky_images(), _leaky_images()
+    got, right = _listed(near_leaks(train, test, 6), len(train)), _near(*before, 6)
     expect(torch.equal(train, before[0]) and torch.equal(test, before[1]), "the images themselves were changed")
-    try: got = [int(i) for i in got]
-    except (TypeError, ValueError): raise WrongAnswer(f"it gives {got!r}: give a list of numbers") from None
-    right, mean_of = _near(train, test, tolerance), lambda d: d.float().abs().mean((1, 2, 3))
-    wrong = {"bytes wrap around: 0 − 255 is 1 among them. Convert before you subtract":
-                 _near(train, test, tolerance, kind=torch.uint8, distance=lambda d: d.amax((1, 2, 3))),
-             "bytes wrap around: 255 − 0 is −1 among them. Convert before you subtract":
-                 _near(train, test, tolerance, kind=torch.uint8, distance=lambda d: torch.min(d, -d).amax((1, 2, 3))),
-             "a difference may be negative: take the absolute value":
-                 _near(train, test, tolerance, distance=lambda d: d.amax((1, 2, 3))),
-             "mirrored test images are missing": _near(train, test, tolerance, mirror=False),
-             "those are exact copies only": _near(train, test, 0),
-             "that is the mean over the pixels: each must be near": _near(train, test, tolerance, distance=mean_of),
-             "it is enough for one pixel to be near in yours: every one must be":
-                 _near(train, test, tolerance, distance=lambda d: d.abs().amin((1, 2, 3))),
-             "that looks at the first channel only: a pixel has all of them":
-                 _near(train, test, tolerance, distance=lambda d: d[:, 0].abs().amax((1, 2))),
-             "a difference of exactly the tolerance is near": _near(train, test, tolerance - 1),
-             "those are the test images' numbers: give the training images'": _near(test, train, tolerance)}
-    for why, value in wrong.items(): expect(got != value, why)
-    expect(sorted(set(got)) == got, f"give each number once, ascending: yours are {got}")
-    expect(got == right, f"the leaks are {right}, yours are {got}")
-    again = [int(i) for i in near_leaks(train, test, 3)]
+    if got != right:
+        wrong = {why: _near(train, test, 6, **change) for why, change in _DISTANCES.items()} | {
+            "those are exact copies only": _near(train, test, 0),
+            "a difference of exactly the tolerance is near": _near(train, test, 5),
+            "those are the test images' numbers: give the training images'": _near(test, train, 6)}
+        for why, value in wrong.items(): expect(got != value, why)
+        expect(sorted(set(got)) == got, "give each number once, ascending")
+        first = min(set(got) ^ set(right))
+        raise WrongAnswer(f"image {first} is a leak, and yours leaves it out" if first in right else
+                          f"image {first} is no leak, and yours calls it one")
+    again = _listed(near_leaks(train, test, 3), len(train))
     expect(again == _near(train, test, 3), "with another tolerance it finds the same")
 
-# %% ../../nbs/exercises/19_challenge.ipynb #e8f12512
+# %% ../../nbs/exercises/19_challenge.ipynb #95d0a8fc
 @check_near_leaks.solution
 def near_leaks(train, test, tolerance):
     train, found = train.short(), torch.zeros(len(train), dtype=torch.bool)
@@ -112,32 +150,67 @@ def near_leaks(train, test, tolerance):
         found |= (train - image).abs().amax((1, 2, 3)) <= tolerance
     return found.nonzero().flatten().tolist()
 
-# %% ../../nbs/exercises/19_challenge.ipynb #8224e79f
+# %% ../../nbs/exercises/19_challenge.ipynb #674fe978
+def _in_place(train, test, tolerance):
+    right = near_leaks(train, test, tolerance)
+    train.sub_(1)
+    return right
+
+def _as_mask(train, test, tolerance):
+    right = near_leaks(train, test, tolerance)
+    return [i in right for i in range(len(train))]
+
+for _why, _change in _DISTANCES.items():
+    check_near_leaks.wrong(_why, lambda a, b, t, _change=_change: _near(a, b, t, **_change))
+for _why, _answer in {
+        "those are exact copies only": lambda a, b, t: near_leaks(a, b, 0),
+        "exactly the tolerance is near": lambda a, b, t: near_leaks(a, b, t - 1),
+        "those are the test images' numbers": lambda a, b, t: near_leaks(b, a, t),
+        "ascending": lambda *args: near_leaks(*args)[::-1], "each number once": lambda *args: near_leaks(*args) * 2,
+        "is there a `return`": lambda *args: None, "it gives int: give a list": lambda *args: 3,
+        "something else than numbers": lambda *args: "ab", "that is a mask": _as_mask,
+        "with another tolerance": lambda a, b, t: near_leaks(a, b, 6),
+        "image 5 is a leak": lambda *args: [], "image 0 is no leak": lambda *args: [0, *near_leaks(*args)],
+        "the images themselves were changed": _in_place}.items():
+    check_near_leaks.wrong(_why, _answer)
+
+# %% ../../nbs/exercises/19_challenge.ipynb #10163aae
+def _seeds(d, s, alpha=.05, power=.8, factor=2, sides=2, use_power=1, exponent=2, whole=math.ceil):
+    "The formula, and with other settings the mistakes in it."
+    z = NormalDist().inv_cdf
+    return whole(factor * ((z(1 - alpha / sides) + use_power * z(power)) * s / d) ** exponent)
+
+_SLIPS = {"both means are uncertain: the factor 2 is missing": dict(factor=1),
+          "a factor of 4 is for the seeds of both together: give those of one": dict(factor=4),
+          "the test is two-sided: take the quantile of 1 − α/2": dict(sides=1),
+          "power is missing: then half of all true differences are missed": dict(use_power=0),
+          "the square is missing": dict(exponent=1), "round up, not down: fewer are too few": dict(whole=math.floor),
+          "round up, not to the nearest": dict(whole=round),
+          "a number of seeds is whole: round up": dict(whole=lambda v: v)}
+
 @exercise
 def check_seeds_needed(
     seeds_needed,                # your function: difference, sd, alpha=.05, power=.8 → number of seeds of each recipe
 ):
-    "Exercise 3: rejects one-sided levels, a forgotten power, square or 2, and rounding the wrong way."
+    "Exercise 3: knows one-sided levels, a forgotten power, square or 2, and rounding the wrong way."
     cases = (.002, .0015, .05, .8), (.002, .003, .05, .8), (.001, .0015, .01, .9), (.004, .0026, .05, .95)
-    z = NormalDist().inv_cdf
-    def rule(d, s, alpha, power, factor=2, sides=2, use_power=True, exponent=2, whole=math.ceil):
-        return whole(factor * ((z(1 - alpha / sides) + use_power * z(power)) * s / d) ** exponent)
     got = [seeds_needed(d, s, alpha=alpha, power=power) for d, s, alpha, power in cases]
-    wrong = {"both means are uncertain: the factor 2 is missing": dict(factor=1),
-             "a factor of 4 is for the seeds of both together: give those of one": dict(factor=4),
-             "the test is two-sided: take the quantile of 1 − α/2": dict(sides=1),
-             "power is missing: then half of all true differences are missed": dict(use_power=False),
-             "the square is missing": dict(exponent=1), "round up, not down: fewer are too few": dict(whole=math.floor),
-             "round up, not to the nearest": dict(whole=round),
-             "a number of seeds is whole: round up": dict(whole=lambda v: v)}
-    for why, change in wrong.items():
-        expect(any(abs(g - rule(*c, **change)) > 1e-9 for g, c in zip(got, cases)), why)
-    for case, value in zip(cases, got):
-        expect(value == rule(*case), f"seeds_needed{case} is {rule(*case)}, yours gives {value}")
-    expect(seeds_needed(.002, .0015) == rule(.002, .0015, .05, .8), "alpha is .05 and power .8 if nothing is said")
+    wrong = {why: [_seeds(*case, **slip) for case in cases] for why, slip in _SLIPS.items()}
+    same(got, [_seeds(*case) for case in cases], "the number of seeds (four cases are tried)", wrong)
+    same(seeds_needed(.002, .0015), _seeds(.002, .0015), "the number of seeds without alpha and power",
+         {"alpha is .05 if nothing is said": _seeds(.002, .0015, .01),
+          "power is .8 if nothing is said": _seeds(.002, .0015, power=.9)})
 
-# %% ../../nbs/exercises/19_challenge.ipynb #60c9bb43
+# %% ../../nbs/exercises/19_challenge.ipynb #3d4369e3
 @check_seeds_needed.solution
 def seeds_needed(difference, sd, alpha=.05, power=.8):
     z = NormalDist().inv_cdf
     return math.ceil(2 * ((z(1 - alpha / 2) + z(power)) * sd / difference) ** 2)
+
+# %% ../../nbs/exercises/19_challenge.ipynb #88f1235b
+for _why, _slip in _SLIPS.items():
+    check_seeds_needed.wrong(_why, lambda d, s, alpha=.05, power=.8, _slip=_slip: _seeds(d, s, alpha, power, **_slip))
+check_seeds_needed.wrong("is 10 at 0, where it must be 9", lambda *args, **kwargs: seeds_needed(*args, **kwargs) + 1)
+check_seeds_needed.wrong("alpha is .05", lambda d, s, alpha=.01, power=.8: seeds_needed(d, s, alpha, power))
+check_seeds_needed.wrong("power is .8", lambda d, s, alpha=.05, power=.9: seeds_needed(d, s, alpha, power))
+check_seeds_needed.wrong("cannot call it", lambda difference, sd: 9)

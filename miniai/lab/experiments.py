@@ -7,7 +7,9 @@ __all__ = ['results_dir', 'Run', 'Runs', 'read_runs', 'recorded', 'write_run', '
 # %% ../../nbs/modules/experiments.ipynb #1ecfe49b
 "Experiments: declared in a lesson, run by one command, recorded one line a run, read by everyone else."
 import ast, hashlib, inspect, json, math, os, platform, re, subprocess, sys, textwrap, time, warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import fields, is_dataclass
 from functools import lru_cache, partial
 from importlib import resources
 from pathlib import Path
@@ -21,29 +23,42 @@ from ..core import Table, default_device, tier
 from .statistics import Difference, holm, paired
 
 # %% ../../nbs/modules/experiments.ipynb #cdf2feaa
+def _root():
+    "The checkout that you are in; None outside of one."
+    here = Path.cwd()
+    return next((p for p in (here, *here.parents) if (p / "settings.ini").exists() and (p / "nbs").exists()), None)
+
 def results_dir() -> Path:
     "The ledger's folder: $MINIAI_RESULTS, else that of the checkout that you are in, else the package's own copy."
-    if "MINIAI_RESULTS" in os.environ: return Path(os.environ["MINIAI_RESULTS"])
-    here = Path.cwd()
-    root = next((p for p in (here, *here.parents) if (p / "settings.ini").exists() and (p / "nbs").exists()), None)
-    return root / "results" if root else Path(str(resources.files("miniai") / "results"))
+    if os.environ.get("MINIAI_RESULTS"): return Path(os.environ["MINIAI_RESULTS"])
+    return root / "results" if (root := _root()) else Path(str(resources.files("miniai") / "results"))
+
+_NOTHING = type(None)            # what was not recorded is null
+_KINDS = dict(experiment=str, seed=int, rows=list, config=(dict, _NOTHING), dirty=(bool, _NOTHING),
+              cores=(int, _NOTHING), threads=(int, _NOTHING))
+_KINDS |= dict.fromkeys(("device", "processor", "torch", "commit", "code"), (str, _NOTHING))
 
 def _is_number(x): return isinstance(x, (int, float)) and not isinstance(x, bool) and math.isfinite(x)
+
+def _wrong_row(row):
+    "What is wrong with one row of numbers, or None."
+    if not isinstance(row, dict) or not row: return f"a row is {row!r:.80}"
+    for name, value in row.items():
+        if value is None: continue
+        if not _is_number(value): return f"{name} is {value!r:.80}"
+        if "accuracy" in name and not 0 <= value <= 1: return f"{name} is {value}: it is a fraction"
 
 def _wrong_field(run):
     "What is wrong with a line, or None."
     if not isinstance(run, dict): return "it is no JSON object"
-    for name, kind in dict(experiment=str, seed=int, rows=list).items():
-        if not isinstance(run.get(name), kind) or isinstance(run.get(name), bool): return f"{name} is {run.get(name)!r}"
+    for name, kind in _KINDS.items():
+        value = run.get(name)
+        if not isinstance(value, kind) or isinstance(value, bool) and name != "dirty": return f"{name} is {value!r:.80}"
     if run["seed"] < 0: return f"seed is {run['seed']}"
     if not run["rows"]: return "rows is empty"
-    for row in run["rows"]:
-        if not isinstance(row, dict): return f"a row is {row!r}"
-        for name, value in row.items():
-            if value is not None and not _is_number(value): return f"{name} is {value!r}"
-            if value is not None and "accuracy" in name and not 0 <= value <= 1: return f"{name} is {value}: it is a fraction"
     seconds = run.get("seconds")
-    return f"seconds is {seconds!r}" if seconds is not None and not (_is_number(seconds) and seconds >= 0) else None
+    if seconds is not None and not (_is_number(seconds) and seconds >= 0): return f"seconds is {seconds!r:.80}"
+    return next(filter(None, map(_wrong_row, run["rows"])), None)
 
 def _read_file(file):
     "The runs of one file. A line that is cut off or makes no sense is reported, with file and number, and skipped."
@@ -51,11 +66,12 @@ def _read_file(file):
     for number, line in enumerate(file.read_bytes().split(b"\n"), 1):
         if not line.strip(): continue
         try: run = json.loads(line)
-        except ValueError as e: wrong = f"it is no JSON ({e})"
+        except (ValueError, RecursionError) as e: wrong = f"it is no JSON ({e})"
         else: wrong = _wrong_field(run)
         if wrong: warnings.warn(f"{file}, line {number} is left out: {wrong}", stacklevel=2)
         else: runs.append(Run(run, file=file.name))
     return runs
+
 
 # %% ../../nbs/modules/experiments.ipynb #f974e3a9
 class Run(dict):
@@ -87,13 +103,20 @@ class Runs(list):
     def values(self, metric: str = "accuracy") -> list:
         "The metric's last value in each run that has it."
         return [v for v in (run.value(metric) for run in self) if v is not None]
-    def __repr__(self): return f"{self.name}: {summary(self)}"
+    def __repr__(self): return f"{self.name}: {summary(self) if self.values() else f'{len(self)} runs'}"
+
+def _by_device(runs):
+    "Device → {seed: run}: of each seed the last run, of each device only what has the config and code of its last run."
+    made = lambda run: (run.get("config"), run.get("code"))
+    last = {run.kind: made(run) for run in runs}
+    found = {}
+    for run in runs:
+        if made(run) == last[run.kind]: found.setdefault(run.kind, {})[run["seed"]] = run
+    return found
 
 def _latest(runs):
-    "One run a seed: the last that was recorded, of the device that has most seeds."
-    by_device = {}
-    for run in runs: by_device.setdefault(run.kind, {})[run["seed"]] = run
-    best = max(by_device.values(), key=len, default={})
+    "One run a seed, by seed, of the device that has most seeds."
+    best = max(_by_device(runs).values(), key=len, default={})
     return [best[seed] for seed in sorted(best)]
 
 def read_runs(
@@ -111,22 +134,27 @@ def recorded(
     device: str | None = None,   # only runs of this device; None takes the one with most seeds
 ) -> Runs:                       # one run a seed, of one device
     "The recorded runs of one experiment. Raises KeyError for a name that the ledger does not have."
+    runs = _known(name, path)
+    return Runs(_latest([r for r in runs if device in (None, r.kind)]), name)
+
+def _known(name, path=None):
+    "All runs of an experiment that the ledger has. Raises KeyError for a name that it does not have."
     runs = read_runs(name, path)
     if not runs: raise KeyError(f"no experiment is named {name!r} in {path or results_dir()}")
-    return Runs(_latest([r for r in runs if device in (None, r.kind)]), name)
+    return runs
 
 # %% ../../nbs/modules/experiments.ipynb #4069e79a
 def _append(line: str, file: Path):
     "Append one line, whole or not at all. A line that a crash has cut off stays alone."
-    with FileLock(file.parent / ".lock", mode=0o666), open(file, "ab+") as f:
+    with FileLock(file.parent / ".lock", mode=0o666), open(file, "ab+", buffering=0) as f:
         end = f.seek(0, os.SEEK_END)
-        if end and (f.seek(end - 1), f.read(1))[1] != b"\n": line = "\n" + line
+        f.seek(max(0, end - 1))
+        left = (b"" if f.read(1) in (b"", b"\n") else b"\n") + line.encode() + b"\n"
         try:
-            f.write(line.encode() + b"\n")
-            f.flush()
+            while left: left = left[f.write(left):]
             os.fsync(f.fileno())
         except OSError:
-            os.truncate(file, end)
+            with suppress(OSError): f.truncate(end)
             raise
 
 def write_run(
@@ -153,51 +181,88 @@ def _processor():
     return found[1].strip() if found else platform.processor() or platform.machine()
 
 def _git(*args):
-    try: run = subprocess.run(["git", *args], capture_output=True, text=True)
+    "What git says in this checkout; None where there is none, or no git."
+    if not (root := _root()): return None
+    try: run = subprocess.run(["git", "-C", str(root), *args], capture_output=True, text=True)
     except OSError: return None
     return run.stdout.strip() if run.returncode == 0 else None
 
 def _tree():
-    "The commit, and whether code differs from it; None where there is no checkout."
-    commit, changed = _git("rev-parse", "HEAD"), _git("status", "--porcelain", "--", ":/miniai", ":/nbs", ":/settings.ini")
-    return commit and commit[:10], None if commit is None else bool(changed)
+    "The commit, and whether code differs from it; both None where the folder is no checkout of its own."
+    top, _, commit = (_git("rev-parse", "--show-toplevel", "HEAD") or "").partition("\n")
+    if not commit or not _root().samefile(top): return None, None
+    changed = _git("status", "--porcelain", "--", "miniai", "nbs", "settings.ini")
+    return commit[:10], None if changed is None else bool(changed)
 
 def _origin():
     commit, dirty = _tree()
-    return dict(device=default_device().type, processor=_processor(), cores=os.cpu_count(), threads=torch.get_num_threads(),
-                torch=torch.__version__, commit=commit, dirty=dirty)
+    return dict(device=default_device().type, processor=_processor(), cores=os.cpu_count(),
+                threads=torch.get_num_threads(), torch=torch.__version__, commit=commit, dirty=dirty)
 
 # %% ../../nbs/modules/experiments.ipynb #be31d4f5
-def _plain(value):
-    "A setting as JSON can hold it: functions and classes by name."
-    if value is None or isinstance(value, (bool, int, float, str)): return value
-    if isinstance(value, dict): return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple, range)): return [_plain(v) for v in value]
-    if isinstance(value, partial):
-        return {"of": _plain(value.func), "args": _plain(value.args), **_plain(value.keywords)}
-    name = getattr(value, "__qualname__", None)
-    return f"{name}" if name else re.sub(r" at 0x[0-9a-f]+", "", repr(value))[:300]
+def _plain(value, depth=9):
+    "A setting as JSON can hold it: functions and classes by name, objects by their class and what they hold."
+    if value is None or isinstance(value, (bool, int, str)): return value
+    if isinstance(value, float): return value if math.isfinite(value) else str(value)
+    if name := getattr(value, "__qualname__", None): return name
+    inside = lambda d: {str(k): _plain(v, depth - 1) for k, v in d.items()} if depth else "…"
+    if isinstance(value, dict): return inside(value)
+    if isinstance(value, (list, tuple, range)): return [_plain(v, depth - 1) for v in value] if depth else "…"
+    if isinstance(value, partial): return inside({"of": value.func, "args": value.args, **value.keywords})
+    if is_dataclass(value) or type(value).__repr__ is object.__repr__ and getattr(value, "__dict__", None):
+        return inside({"of": type(value), **vars(value)})
+    text = re.sub(r" at 0x[0-9a-f]+", "", repr(value))
+    return text if len(text) <= 200 else f"{text[:200]}… {_short_hash(text)}"
 
-def _sources(f, seen):
+def _short_hash(text): return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+def _is_constant(value):
+    if isinstance(value, tuple): return all(map(_is_constant, value))
+    return value is None or isinstance(value, (bool, int, float, str, range))
+
+def _inside(value):
+    "A value, and what is inside of containers, partials and objects: where functions and classes may be."
+    yield value
+    if isinstance(value, dict): parts = value.values()
+    elif isinstance(value, (list, tuple)): parts = value
+    elif isinstance(value, partial): parts = value.func, *value.args, *value.keywords.values()
+    elif isinstance(value, type) or not type(value).__module__.startswith(("__main__", "miniai")): parts = ()
+    else: parts = type(value), *(vars(value).values() if is_dataclass(value) else ())
+    for part in parts: yield from _inside(part)
+
+def _sources(f, seen) -> Iterator[str]:
     "The source of a function and of what it uses: of everything in the notebook, of the package only what it names."
-    if isinstance(f, partial): f = f.func
+    f = inspect.unwrap(getattr(f, "__func__", f))
+    module = getattr(f, "__module__", None) or ""
     if id(f) in seen or not (inspect.isfunction(f) or inspect.isclass(f)): return
-    seen.add(id(f))
-    module = getattr(f, "__module__", "") or ""
     if module != "__main__" and not module.startswith("miniai"): return
-    try: tree = ast.parse(textwrap.dedent(inspect.getsource(f)))
-    except (OSError, TypeError, SyntaxError): return
-    yield ast.unparse(tree)
-    if module != "__main__": return
-    names = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
-    around = inspect.getclosurevars(f).nonlocals if inspect.isfunction(f) else {}
-    inside = getattr(f, "__globals__", vars(sys.modules["__main__"]))
-    for name in sorted(names): yield from _sources(around.get(name, inside.get(name)), seen)
+    seen.add(id(f))
+    if module == "__main__" and inspect.isclass(f):       # a notebook has no file in which to look a class up
+        yield f"class {f.__qualname__} {[(k, v) for k, v in vars(f).items() if _is_constant(v) and k[:2] != '__']}"
+        for part in (*f.__bases__, *vars(f).values()): yield from _sources(part, seen)
+        return
+    try: text = textwrap.dedent(inspect.getsource(f))
+    except (OSError, TypeError): return
+    try: tree = ast.parse(text)
+    except SyntaxError: tree = None                       # a lambda, cut out of its call
+    yield ast.unparse(tree) if tree else text
+    if module == "__main__": yield from _uses(f, tree, seen)
+
+def _uses(f, tree, seen):
+    "The sources and constants of what a function of the notebook names."
+    names = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)} if tree else set(f.__code__.co_names)
+    around = f.__globals__ | inspect.getclosurevars(f).nonlocals
+    for name in sorted(names & around.keys()):
+        value = around[name]
+        if _is_constant(value): yield f"{name} = {value!r}"
+        for part in _inside(value) if isinstance(value, partial) else (value,): yield from _sources(part, seen)
 
 def _code_hash(run, config):
     seen = set()
-    text = [s for f in (run, *config.values()) for s in _sources(f, seen)]
-    return hashlib.sha256("\n".join(text).encode()).hexdigest()[:12]
+    text = [s for value in (run, *config.values()) for f in _inside(value) for s in _sources(f, seen)]
+    if isinstance(run, partial): text.append(json.dumps(_plain(run)))
+    return _short_hash("\n".join(text))
+
 
 # %% ../../nbs/modules/experiments.ipynb #56c74223
 def budget(
@@ -209,24 +274,47 @@ def budget(
 
 def _seeds(seeds):
     "Seed numbers: as given, or so many from $MINIAI_SEED (42) on; $MINIAI_SEEDS is another number of them."
-    if not isinstance(seeds, int): return list(seeds)
-    return list(range(first := int(os.environ.get("MINIAI_SEED") or 42), first + int(os.environ.get("MINIAI_SEEDS") or seeds)))
+    if isinstance(seeds, int):
+        first = _from_environment("MINIAI_SEED", 42, 0)
+        seeds = range(first, first + _from_environment("MINIAI_SEEDS", seeds, 1))
+    seeds = list(dict.fromkeys(seeds))
+    if not seeds or any(isinstance(s, bool) or not isinstance(s, int) or s < 0 for s in seeds):
+        raise ValueError(f"seeds is {seeds}: give how many, at least 1, or which, integers ≥ 0")
+    return seeds
+
+def _from_environment(name, otherwise, least):
+    "A whole number from the environment. Raises ValueError where it is set to something else."
+    said = os.environ.get(name)
+    if not said: return otherwise
+    if not re.fullmatch("[0-9]{1,9}", said) or int(said) < least:
+        raise ValueError(f"{name} is {said!r}: it must be a whole number, at least {least}")
+    return int(said)
 
 def _file(name, path):
     "The file that an experiment is recorded in: the one that it is in, else that of $MINIAI_LESSON."
+    lesson = os.environ.get("MINIAI_LESSON") or "other"
+    if not re.fullmatch(r"\w+", lesson):
+        raise ValueError(f"MINIAI_LESSON is {lesson!r}: it must be a lesson's name, as 13_resnet")
     found = [run.file for run in read_runs(name, path)]
-    return path / (found[-1] if found else f"{os.environ.get('MINIAI_LESSON') or 'other'}.jsonl")
+    return path / (found[-1] if found else f"{lesson}.jsonl")
 
-def _train(name, run, seed, config):
-    "One run, timed; its line."
+def _number(value):
+    "A measured number as the ledger holds it; whatever is none stays, to be refused."
+    if value is None or isinstance(value, int): return value if value is None else int(value)
+    try: return float(f"{float(value):.7g}")
+    except (TypeError, ValueError): return value
+
+def _train(name, run, seed, config, code):
+    "One run, timed; its line. Raises ValueError for what is no number, after the rows were printed."
     start = time.perf_counter()
     rows = run(seed, **config)
     seconds = round(time.perf_counter() - start, 1)
-    rows = [rows] if isinstance(rows, dict) else list(rows)
-    number = lambda v: None if v is None else round(float(v), 6) if not isinstance(v, (bool, int)) else int(v)
-    line = dict(experiment=name, config=_plain(config), seed=seed, seconds=seconds, **_origin(),
-                code=_code_hash(run, config), rows=[{k: number(v) for k, v in row.items()} for row in rows])
-    if wrong := _wrong_field(line): raise ValueError(f"experiment {name}, seed {seed} is not recorded: {wrong}")
+    rows = [rows] if isinstance(rows, dict) else list(rows or [])
+    rows = [{k: _number(v) for k, v in row.items()} if isinstance(row, dict) else row for row in rows]
+    line = dict(experiment=name, config=_plain(config), seed=seed, seconds=seconds, **_origin(), code=code, rows=rows)
+    if wrong := _wrong_field(line):
+        print(f"{name}, seed {seed}, gave the rows {rows}", flush=True)
+        raise ValueError(f"experiment {name}, seed {seed} is not recorded: {wrong}")
     return line
 
 def experiment(
@@ -235,25 +323,28 @@ def experiment(
     seeds: int | Iterable = 3,   # how many, from 42 on, or which
     **config,                    # settings of the run, recorded with it
 ) -> Runs:                       # one run a seed
-    """The recorded runs. In the tier `full` first trains the seeds that are missing or whose config or code differs, and
-    records each as it ends. In `smoke` runs the first seed and records nothing. In `quick` trains nothing.
-    Raises ValueError for another name and for values that are not finite, RuntimeError for a full run on a changed tree."""
+    """The recorded runs. In the tier `full` first trains the seeds that are missing or whose config or code differs,
+    and records each as it ends. In `smoke` runs the first seed and records nothing. In `quick` trains nothing.
+    Raises ValueError for another name and for values that are not finite, RuntimeError for a full run on a changed
+    tree, OSError where a run cannot be recorded: it is printed first."""
     if not re.fullmatch(r"[a-z0-9_]+", name):
         raise ValueError(f"name is {name!r}: an experiment is named in lower case, digits and underscores")
-    if tier() == "smoke": return Runs([Run(_train(name, run, _seeds(seeds)[0], config))], name)
+    chosen, code, plain = _seeds(seeds), _code_hash(run, config), json.loads(json.dumps(_plain(config)))
+    if tier() == "smoke": return Runs([Run(_train(name, run, chosen[0], config, code))], name)
     path = results_dir()
     if tier() == "full":
-        asked = dict(config=json.loads(json.dumps(_plain(config))), code=_code_hash(run, config), device=default_device().type)
+        asked = dict(config=plain, code=code, device=default_device().type)
         there = {r["seed"] for r in read_runs(name, path) if all(r.get(k) == v for k, v in asked.items())}
-        missing = [s for s in _seeds(seeds) if s not in there]
+        missing, file = [s for s in chosen if s not in there], _file(name, path)
         if missing and _tree()[1] and os.environ.get("FORCE") != "1":
-            raise RuntimeError("code in miniai/ or nbs/ differs from the last commit: commit it first, so that the run can be "
-                               "repeated, or set FORCE=1, and the run is marked")
-        file = _file(name, path)
-        for seed in missing: write_run(_train(name, run, seed, config), file)
+            raise RuntimeError("code in miniai/ or nbs/ differs from the last commit: commit it first, so that the run "
+                               "can be repeated, or set FORCE=1, and the run is marked")
+        for seed in missing: write_run(_train(name, run, seed, config, code), file)
     runs = read_runs(name, path)
-    fits = [r for r in runs if r.get("config") == json.loads(json.dumps(_plain(config)))]
-    return Runs(_latest(fits or [r for r in runs if r.get("config") is None]), name)
+    fits = [r for r in runs if r.get("config") == plain]
+    current = [r for r in fits if r.get("code") == code]
+    return Runs(_latest(current or fits or [r for r in runs if r.get("config") is None]), name)
+
 
 # %% ../../nbs/modules/experiments.ipynb #4eac824c
 def unit(metric: str) -> str:
@@ -280,10 +371,11 @@ def compare(
     b: Runs | str,               # others
     metric: str = "accuracy",    # what is compared
 ) -> Difference | None:          # of a − b; None where they share no seed on one device
-    "The paired difference a − b over the seeds that both have on the same device."
-    a, b = (read_runs(x) if isinstance(x, str) else x for x in (a, b))
+    """The paired difference a − b over the seeds that both have on one device, the one with most of them. Raises
+    KeyError for a name that the ledger does not have."""
+    all_of = lambda x: [r for of in _by_device(_known(x)).values() for r in of.values()] if isinstance(x, str) else x
     value = lambda runs: {(r.kind, r["seed"]): v for r in runs if (v := r.value(metric)) is not None}
-    va, vb = value(a), value(b)
+    va, vb = value(all_of(a)), value(all_of(b))
     shared = [key for key in va if key in vb]
     devices = [device for device, _ in shared]
     device = max(dict.fromkeys(devices), key=devices.count, default=None)
@@ -322,7 +414,8 @@ def plot_curves(
     ax=None,                     # None makes a figure
     x: str = "epoch",            # what the rows count
 ):
-    "The mean over the seeds at each row, in a band of one standard deviation. Runs without rows are left out. Returns the axes."
+    """The mean over the seeds at each row, in a band of one standard deviation. Runs without rows are left out. Returns
+    the axes."""
     ax = ax or plt.subplots(figsize=(7, 3.5), dpi=100, layout="constrained")[1]
     percent = 100 if "accuracy" in metric else 1
     for i, (label, runs) in enumerate(experiments.items()):
@@ -344,22 +437,22 @@ def plot_effects(
     metric: str = "accuracy",    # what is compared
     ax=None,                     # None makes a figure
 ):
-    """Paired differences to the first, with 95 % intervals. A point is filled where the difference stays clear of 0 after
-    Holm's correction for all comparisons of the figure. Returns the axes."""
+    """Paired differences to the first, with 95 % intervals. A point is filled where the difference stays clear of 0
+    after Holm's correction for all comparisons of the figure. Returns the axes."""
     (base, reference), *others = experiments.items()
     found = {label: compare(runs, reference, metric) for label, runs in others}
     ax = ax or plt.subplots(figsize=(7, 1 + .4 * len(others)), dpi=100, layout="constrained")[1]
     told = {label: d for label, d in found.items() if d}
     clear = dict(zip(told, (p < .05 for p in holm([d.p for d in told.values()]))))
-    percent = 100 if "accuracy" in metric else 1
+    percent, of = (100, "points") if "accuracy" in metric else (1, unit(metric))
     for y, (label, d) in enumerate(found.items()):
         if not d: continue
         if d.n > 1: ax.plot([percent * d.low, percent * d.high], [y, y], color="C0")
         ax.plot(percent * d.mean, y, "o", color="C0", mfc="C0" if clear[label] else "white")
     ax.axvline(0, color="0.5", lw=1)
     ax.set(yticks=range(len(found)), yticklabels=[f"{label} (n={d.n if d else 0})" for label, d in found.items()],
-           ylim=(len(found) - .5, -.5),
-           xlabel=f"{metric.replace('_', ' ')} compared with {base}, {'points' if 'accuracy' in metric else unit(metric)}")
+           ylim=(max(1, len(found)) - .5, -.5),
+           xlabel=", ".join(filter(None, (f"{metric.replace('_', ' ')} compared with {base}", of))))
     return ax
 
 # %% ../../nbs/modules/experiments.ipynb #5a6064fb
@@ -367,10 +460,14 @@ def quote_ledger(
     text: str,                   # Markdown with marks `<!-- ledger:NAME -->…<!-- end -->`, or NAME.METRIC
     path: Path | None = None,    # the ledger's folder; None finds it
 ) -> str:                        # the text with what the ledger says between the marks
-    "Fill in every quotation of the ledger. Raises KeyError for an experiment or a metric that it does not have."
+    """Fill in every quotation of the ledger. Raises KeyError for an experiment or a metric that it does not
+    have, ValueError for a mark without an end."""
     def fill(mark):
         name, _, metric = mark[1].partition(".")
         said = summary(recorded(name, path), metric or "accuracy")
         if said == "no run yet": raise KeyError(f"experiment {name!r} has no metric {metric or 'accuracy'!r}")
         return f"<!-- ledger:{mark[1]} -->{said}<!-- end -->"
-    return re.sub(r"<!-- ledger:([a-z0-9_.]+) -->.*?<!-- end -->", fill, text, flags=re.S)
+    mark = r"<!-- ledger:([^A-Z<>]*?) -->"
+    text, done = re.subn(mark + r"((?!<!-- ledger:).)*?<!-- end -->", fill, text, flags=re.S)
+    if done < len(marks := re.findall(mark, text)): raise ValueError(f"a mark has no end: one of {', '.join(marks)}")
+    return text

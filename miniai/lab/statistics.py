@@ -57,29 +57,37 @@ def holm(
     return adjusted
 
 # %% ../../nbs/modules/statistics.ipynb #fb3b0eb5
+def _power(n, effect, level):
+    "How often n pairs show a true difference of `effect` standard deviations, by Student's non-central distribution."
+    return float(stats.nct.sf(stats.t.ppf((1 + level) / 2, n - 1), n - 1, effect * math.sqrt(n)))
+
+def _check_share(**arguments):
+    for name, value in arguments.items():
+        if not 0 < value < 1: raise ValueError(f"{name} is {value!r}: it must be between 0 and 1")
+
 def detectable(
     n: int,                      # seeds, shared by both methods, at least 2
     spread: float,               # standard deviation of the paired differences
-    power: float = .8,           # how often a true difference of that size is to be found
+    power: float = .8,           # how often a true difference of that size is to be found, between 0 and 1
     level: float = .95,          # of the interval
 ) -> float:                      # in the unit of `spread`
-    "The smallest true difference that n shared seeds show with that power, by Student's non-central distribution."
-    check_whole("n", n, 2); check_above(0, spread=spread)
-    edge = stats.t.ppf((1 + level) / 2, n - 1)
-    found = lambda d: stats.nct.sf(edge, n - 1, d * math.sqrt(n))
+    "The smallest true difference that n shared seeds show with that power. Raises ValueError naming a wrong argument."
+    check_whole("n", n, 2); check_above(0, spread=spread); _check_share(power=power, level=level)
     low, high = 0., 1.
-    while found(high) < power: high *= 2
+    while _power(n, high, level) < power: high *= 2
     for _ in range(60):
         middle = (low + high) / 2
-        low, high = (low, middle) if found(middle) >= power else (middle, high)
+        low, high = (low, middle) if _power(n, middle, level) >= power else (middle, high)
     return high * spread
 
 def seeds_needed(
     difference: float,           # the true difference, above 0
     spread: float,               # standard deviation of the paired differences, in the same unit
-    power: float = .8,           # how often it is to be found
+    power: float = .8,           # how often it is to be found, between 0 and 1
     most: int = 1000,            # look no further
+    level: float = .95,          # of the interval
 ) -> int | None:                 # None where `most` are too few
-    "The fewest shared seeds that show a difference with that power."
-    check_above(0, difference=difference, spread=spread)
-    return next((n for n in range(2, most + 1) if detectable(n, spread, power) <= difference), None)
+    "The fewest shared seeds that show a difference with that power. Raises ValueError naming a wrong argument."
+    check_above(0, difference=difference, spread=spread); _check_share(power=power, level=level)
+    return next((n for n in range(2, most + 1) if _power(n, difference / spread, level) >= power), None)
+
