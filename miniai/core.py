@@ -5,7 +5,7 @@ __all__ = ['set_seed', 'default_device', 'device_name', 'tier', 'Table']
 
 # %% ../nbs/modules/core.ipynb #8d9e4f63
 "Seeds, devices, tiers and tables."
-import os, platform, random
+import os, platform, random, re
 
 import numpy as np
 import torch
@@ -45,8 +45,9 @@ def tier() -> str:
 
 # %% ../nbs/modules/core.ipynb #23f5589c
 class Table(list):
-    "Rows of strings, the first one the header; shown as a Markdown table in a notebook and in a terminal."
+    "Rows of strings, the first one the header; shown as a Markdown table, in which no cell can end its column or be HTML."
     def _repr_markdown_(self):
-        row = lambda cells: "| " + " | ".join(map(str, cells)) + " |"
+        plain = lambda cell: re.sub(r"<(?=[A-Za-z/!])", "&lt;", str(cell).replace("|", "\\|").replace("\n", " "))
+        row = lambda cells: "| " + " | ".join(map(plain, cells)) + " |"
         return "\n".join([row(self[0]), row(["---"] * len(self[0])), *map(row, self[1:])])
     __repr__ = __str__ = lambda self: self._repr_markdown_()

@@ -8,6 +8,8 @@ __all__ = ['SCOPES', 'EVENTS', 'STEPS', 'CancelFitException', 'CancelEpochExcept
 import inspect, math, sys, time
 from collections import defaultdict
 from functools import partial
+from html import escape
+from importlib.util import find_spec
 
 from fastcore.basics import patch
 import matplotlib.pyplot as plt
@@ -217,10 +219,10 @@ class MetricsCB(Callback):
 
 # %% ../nbs/modules/00_learner.ipynb #2b29ab5d
 def _in_notebook():
-    "True in Jupyter, Colab and VS Code; False in a terminal, a script or a test run."
+    "True in Jupyter, Colab and VS Code, if they have ipywidgets; False in a terminal, a script or a test run."
     ipython = sys.modules.get("IPython")
     shell = ipython and ipython.get_ipython()
-    return bool(shell) and "IPKernelApp" in shell.config
+    return bool(shell) and "IPKernelApp" in shell.config and find_spec("ipywidgets") is not None
 
 class ProgressCB(Callback):
     "A tqdm bar and, with a MetricsCB, a table that grows by a row an epoch."
@@ -270,7 +272,7 @@ class _Page:
         self.handle = display(widgets.VBox(parts), display_id=True)
     def show(self, table):
         "Redraw the table."
-        cells = lambda tag, row: "<tr>" + "".join(f"<{tag}>{cell}</{tag}>" for cell in row) + "</tr>"
+        cells = lambda tag, row: "<tr>" + "".join(f"<{tag}>{escape(str(cell))}</{tag}>" for cell in row) + "</tr>"
         self.table.value = f"<table>{cells('th', table[0])}{''.join(cells('td', row) for row in table[1:])}</table>"
     def draw(self, losses):
         "Redraw the loss curve."

@@ -1,4 +1,5 @@
 "What the notebook 02_learner cannot hold: every way out of every moment, loaders and metrics of others, an accelerator."
+import sys, types
 from itertools import product
 
 import pytest
@@ -7,6 +8,8 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from miniai import learner
+from miniai.core import Table
 from miniai.data import DataLoaders
 from miniai.learner import (
     EVENTS, STEPS, Callback, CancelBatchException, CancelEpochException, CancelFitException, DeviceCB, Learner,
@@ -164,3 +167,21 @@ def test_mixed_precision(dtype):
     assert seen == {dtype} and mixed.model.weight.dtype is torch.float32
     torch.testing.assert_close(mixed.model.weight, plain.model.weight, rtol=.05, atol=.02)
     assert not torch.is_autocast_enabled(device)
+
+# -- what reaches a page
+
+def test_a_table_cell_cannot_end_its_column_or_be_html():
+    text = Table([["a|b", "c"], ["<script>x</script>", "1 < 2\n3"]])._repr_markdown_()
+    assert text == "| a\\|b | c |\n| --- | --- |\n| &lt;script>x&lt;/script> | 1 < 2 3 |"
+
+def test_metric_names_are_escaped_in_the_progress_table():
+    page = types.SimpleNamespace(table=types.SimpleNamespace(value=""))
+    learner._Page.show(page, Table([["<b>&"], ["1"]]))
+    assert page.table.value == "<table><tr><th>&lt;b&gt;&amp;</th></tr><tr><td>1</td></tr></table>"
+
+def test_progress_does_without_ipywidgets(monkeypatch):
+    shell = types.SimpleNamespace(config={"IPKernelApp": {}})
+    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: shell))
+    assert learner._in_notebook()
+    monkeypatch.setattr(learner, "find_spec", lambda name: None)
+    assert not learner._in_notebook()
