@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from miniai import learner
+from miniai import learner as engine
 from miniai.core import Table
 from miniai.data import DataLoaders
 from miniai.learner import (
@@ -176,12 +176,12 @@ def test_a_table_cell_cannot_end_its_column_or_be_html():
 
 def test_metric_names_are_escaped_in_the_progress_table():
     page = types.SimpleNamespace(table=types.SimpleNamespace(value=""))
-    learner._Page.show(page, Table([["<b>&"], ["1"]]))
+    engine._Page.show(page, Table([["<b>&"], ["1"]]))
     assert page.table.value == "<table><tr><th>&lt;b&gt;&amp;</th></tr><tr><td>1</td></tr></table>"
 
 def test_progress_does_without_ipywidgets(monkeypatch):
     shell = types.SimpleNamespace(config={"IPKernelApp": {}})
     monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: shell))
-    assert learner._in_notebook()
-    monkeypatch.setattr(learner, "find_spec", lambda name: None)
-    assert not learner._in_notebook()
+    assert engine._in_notebook()
+    monkeypatch.setattr(engine, "find_spec", lambda name: None)
+    assert not engine._in_notebook()
