@@ -128,9 +128,9 @@ def adam_update(p, g, state, lr, betas, eps):
     m_hat, v_hat = m / (1 - β1**state["step"]), v / (1 - β2**state["step"])
     p.sub_(lr * m_hat / (v_hat.sqrt() + eps))
 
-# %% ../../nbs/exercises/07_adaptive.ipynb #a1fc5fc7
-def _adam_with(m_fix=True, v_fix=True, first=1, inside=False, root=True, back=1., l2=0., wd=0., swapped=False, square=True,
-               eps_first=False, fed=False, ones=False, after=0.):
+# %% ../../nbs/exercises/07_adaptive.ipynb #e3171c18
+def _adam_with(m_fix=True, v_fix=True, first=1, inside=False, root=True, back=1., l2=0., wd=0., swapped=False,
+               square=True, eps_first=False, fed=False, ones=False, after=0.):
     "An update, right or with a mistake. The decays are shares of the `weight_decay` that is given."
     def adam(p, g, state, lr, betas, eps, weight_decay=0.):
         β1, β2 = betas[::-1] if swapped else betas

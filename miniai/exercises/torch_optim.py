@@ -78,7 +78,7 @@ for _why, _answer in {
     "second halving": lambda opt, factor: [group.update(lr=lr) for group, lr in zip(opt.param_groups, (.005, .05))],
 }.items(): check_scale_lr.wrong(_why, _answer)
 
-# %% ../../nbs/exercises/09_torch_optim.ipynb #b8fea8e8
+# %% ../../nbs/exercises/09_torch_optim.ipynb #1b7fec6f
 def _as_list(params):
     "A group's parameters: torch.optim takes one tensor, several, or pairs of a name and a tensor."
     params = [params] if isinstance(params, torch.Tensor) else list(params)
@@ -105,11 +105,11 @@ def check_decay_groups(
     wrong = [names[i] for i in spared if decay[i] == .3]
     norms = [name for name in wrong if not name.endswith("bias")]
     expect(len(set(decay.values())) > 1, "all parameters have one decay: weights get it, the rest does not")
-    expect(not (norms and norms == wrong), f"{', '.join(norms)}: the weight of a normalisation is a scale and is spared")
+    expect(not (norms and norms == wrong), f"{', '.join(norms)}: the weight of a normalisation is a scale: spare it")
     expect(not wrong, f"{', '.join(wrong)} would be decayed")
     left = {decay[i] for i in spared} - {0.}
-    expect(not left, f"the spared group has the decay {max(left, default=0)}: say weight_decay=0. in the group, else it "
-                     "gets AdamW's default")
+    expect(not left, f"the spared group has the decay {max(left, default=0)}: say weight_decay=0. in the group, "
+                     "else it gets AdamW's default")
     weak = [names[i] for i in names if i not in spared and decay[i] != .3]
     expect(not weak, f"{', '.join(weak)} is a weight and is not decayed by 0.3")
     expect(len(groups) == 2, f"{len(groups)} groups where 2 are enough")
@@ -121,7 +121,7 @@ def decay_groups(model, weight_decay):
     return [dict(params=[p for p in params if p.ndim > 1], weight_decay=weight_decay),
             dict(params=[p for p in params if p.ndim <= 1], weight_decay=0.)]
 
-# %% ../../nbs/exercises/09_torch_optim.ipynb #99731d1a
+# %% ../../nbs/exercises/09_torch_optim.ipynb #d153c1fb
 def _split(is_decayed, rest=0.):
     "An answer that decays what `is_decayed(name, p)` holds for."
     def decay_groups(model, weight_decay):
@@ -133,7 +133,7 @@ def _split(is_decayed, rest=0.):
 _right = _split(lambda name, p: p.ndim > 1)
 for _why, _answer in {
     "one decay": lambda model, wd: [dict(params=model.parameters(), weight_decay=wd)],
-    "a scale and is spared": _split(lambda name, p: not name.endswith("bias")),
+    "a scale: spare it": _split(lambda name, p: not name.endswith("bias")),
     "would be decayed": _split(lambda name, p: p.ndim <= 1),
     "is not decayed": _split(lambda name, p: p.ndim == 2),
     "never be trained": lambda model, wd: _right(model, wd)[:1],
@@ -209,7 +209,7 @@ def _moves_it(opt, p):
     with torch.no_grad(): p.sub_(step := last_step(opt, p))
     return step
 
-# %% ../../nbs/exercises/09_torch_optim.ipynb #903a7159
+# %% ../../nbs/exercises/09_torch_optim.ipynb #31a0a871
 @exercise
 def check_resume(
     snapshot,                    # your function: model, optimizer → anything
@@ -235,8 +235,8 @@ def check_resume(
         return new, new_opt
     new, new_opt = restart()
     expect(weights(new).any(), "the new model is as it was: restore its weights in place")
-    expect(not torch.equal(weights(new), right), "the snapshot moved on with the training: state_dict() gives the tensors "
-                                                 "themselves, so copy them")
+    expect(not torch.equal(weights(new), right), "the snapshot moved on with the training: state_dict() gives the "
+                                                 "tensors themselves, so copy them")
     expect(torch.equal(weights(new), at_break), "the model's weights are not those of the snapshot")
     expect(new_opt.state, "the optimizer has no state: its averages and its step count belong to the snapshot")
     expect(new_opt.param_groups[0]["lr"] == .02, "the learning rate is not that of the snapshot")
@@ -244,8 +244,8 @@ def check_resume(
     moved = not torch.equal(fresh["exp_avg"], untouched[1]["state"][0]["exp_avg"])
     expect(not moved, "the optimizer's averages moved on with the training: copy them when you take the snapshot")
     expect(torch.equal(go_on(new, new_opt), right), "trained on, the weights end elsewhere than without a break")
-    expect(torch.equal(go_on(*restart()), right), "the second restart ends elsewhere: the first one changed the snapshot, "
-                                                  "as load_state_dict makes no copy")
+    expect(torch.equal(go_on(*restart()), right), "the second restart ends elsewhere: the first one changed the "
+                                                  "snapshot, as load_state_dict makes no copy")
 
 # %% ../../nbs/exercises/09_torch_optim.ipynb #5c3cad2b
 @check_resume.solution
