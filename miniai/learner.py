@@ -287,7 +287,7 @@ class _Page:
     def end(self):
         "Leave a static page behind."
         from base64 import b64encode
-        picture = f'<img src="data:image/png;base64,{b64encode(self.png).decode()}">' if self.png else ""
+        picture = f'<img alt="training loss at each step" src="data:image/png;base64,{b64encode(self.png).decode()}">' if self.png else ""
         self.handle.update(self.HTML(self.table.value + picture))
 
 # %% ../nbs/modules/00_learner.ipynb #34ca338e
