@@ -105,7 +105,7 @@ _uniform = lambda x, size: (torch.rand(x.shape[1], size, size) - .5) * 12**.5 * 
 for _why, _wrong in [
     ("left a channel", _one_channel(_erase)), ("changed the caller's tensor", lambda x, size: x.copy_(_erase(x, size))),
     ("changed nothing", lambda x, size: x.clone()), ("has the shape", lambda x, size: _erase(x, size)[:, :1]),
-    ("size²", lambda x, size: _erase(x, size + 1)), ("no patch begins", lambda x, size: _erase(x, size, least=1)),
+    ("the square has size²", lambda x, size: _erase(x, size + 1)), ("no patch begins", lambda x, size: _erase(x, size, least=1)),
     ("no patch ends", lambda x, size: _erase(x, size, less=1)),
     ("hang together", lambda x, size: _erase(x, size, place=lambda *args: _place(*args)[:1] * 2)),
     ("the first row is always the same", lambda x, size: _erase(x, size, place=lambda *args: (0, _place(*args)[0]))),

@@ -58,7 +58,7 @@ check_normalize.wrong("only the mean", lambda *a: _normalize(*a, power=0))
 check_normalize.wrong("the width", lambda *a: _normalize(*a, shape=(3,)))
 check_normalize.wrong("the batch's own", lambda x, mean, std: batch_norm(x.float(), None, None, training=True))
 check_normalize.wrong("make it float", lambda x, mean, std: x)
-check_normalize.wrong("shape", lambda *a: _normalize(*a)[0])
+check_normalize.wrong("has the shape", lambda *a: _normalize(*a)[0])
 check_normalize.wrong("it must be", lambda *a: _normalize(*a) * 1.01)
 
 # %% ../../nbs/exercises/01_data.ipynb #cf98f728
@@ -169,7 +169,7 @@ check_altered_files.wrong("does not unzip to its end", _altered(_unzipped))
 check_altered_files.wrong("does not unzip to its end", _altered(lambda file: gzip.decompress(file.read_bytes())))
 check_altered_files.wrong("e was missed", lambda folder, sums: altered_files(folder, sums)[:1])
 check_altered_files.wrong("alphabetical", lambda folder, sums: altered_files(folder, sums)[::-1])
-check_altered_files.wrong("None", lambda folder, sums: print(end=""))
+check_altered_files.wrong("is there a `return`", lambda folder, sums: print(end=""))
 
 # %% ../../nbs/exercises/01_data.ipynb #9acc5730
 @exercise

@@ -37,7 +37,7 @@ def dead_share(x): return (x.amax((0, 2, 3)) == 0).float().mean()
 check_dead_share.wrong("zero activations", lambda x: (x == 0).float().mean())
 check_dead_share.wrong("silent for one image", lambda x: (x.amax((2, 3)) == 0).any(0).float().mean())
 check_dead_share.wrong("with a zero is not dead", lambda x: (x.amin((0, 2, 3)) == 0).float().mean())
-check_dead_share.wrong("pairs", lambda x: (x.amax((2, 3)) == 0).float().mean())
+check_dead_share.wrong("image and channel pairs", lambda x: (x.amax((2, 3)) == 0).float().mean())
 check_dead_share.wrong("living", lambda x: 1 - dead_share(x))
 check_dead_share.wrong("divide by the channels", lambda x: (x.amax((0, 2, 3)) == 0).sum())
 

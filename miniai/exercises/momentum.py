@@ -82,7 +82,7 @@ def check_to_torch(
         return torch.stack(points)
     for lr, beta in ((.2, .9), (.05, .6)):
         right = path(lr * (1 - beta), momentum=beta)
-        same(path(**to_torch(lr, beta)), right, f"the path at lr={lr}, beta={beta}", {
+        same(path(**to_torch(lr, beta)), right, "the path", {
             "dampening=β leaves the first step undamped: scale the learning rate instead":
                 path(lr, momentum=beta, dampening=beta),
             "the steps are 1/(1 − β) times too long: damped velocities are smaller": path(lr, momentum=beta),

@@ -93,7 +93,7 @@ for _why, _change in [
     ("log-probabilities", dict(combine=lambda z: z.softmax(2).mean(0).log())),
     ("divide by the number", dict(combine=lambda z: z.softmax(2).sum(0))),
     ("over the pictures", dict(combine=lambda z: z.softmax(1).mean(0))),
-    ("votes", dict(combine=lambda z: F.one_hot(z.argmax(2), 4).double().mean(0))),
+    ("those are votes", dict(combine=lambda z: F.one_hot(z.argmax(2), 4).double().mean(0))),
     ("the other views don't", dict(pick=lambda views: views[:1])), ("only the last", dict(pick=lambda views: views[-1:])),
     ("first view is missing", dict(pick=lambda views: views[1:])), ("model.eval() first", dict(mode=True)),
     ("must leave so", dict(restore=False)), ("has the shape", dict(combine=lambda z: z.softmax(2).mean(0).argmax(1))),

@@ -79,7 +79,7 @@ for _why, _answer in (
     ("still correlated", _whitening(back=True)),
     ("scaled by itself", lambda patches, eps: (patches.var(0, correction=0) + eps).rsqrt().diag()),
     ("were changed", _in_place),
-    ("None", lambda patches, eps: None),
+    ("is there a `return`", lambda patches, eps: None),
     ("the shape", lambda patches, eps: _whitening()(patches, eps)[:2]),
     ("must be", _whitening(lambda v, eps: (v + 2 * eps)**-.5))): check_whitening.wrong(_why, _answer)
 

@@ -20,7 +20,7 @@ def check_spread(
 ):
     "The sample standard deviation."
     values = [.5, .75, 1.75]
-    same(spread(values), stdev(values), f"spread({values})", {
+    same(spread(values), stdev(values), "the spread of these three values", {
         "that divides by n: the mean came from the same values, so divide by n − 1": np.std(values),
         "that is the variance: take its square root": variance(values),
         "that is the standard error of the mean: leave out √n": stdev(values) / math.sqrt(3)})

@@ -139,7 +139,7 @@ for _why, _answer in {
     "never be trained": lambda model, wd: _right(model, wd)[:1],
     "default": lambda model, wd: [_right(model, wd)[0], dict(params=_right(model, wd)[1]["params"])],
     "has the decay 0.01: say weight_decay=0.": _split(lambda name, p: p.ndim > 1, rest=.01),
-    "twice": lambda model, wd: _right(model, wd) + [dict(params=[model[0].bias])],
+    "is there twice": lambda model, wd: _right(model, wd) + [dict(params=[model[0].bias])],
     "2 are enough": lambda model, wd: [dict(params=[p], weight_decay=wd * (p.ndim > 1)) for p in model.parameters()],
 }.items(): check_decay_groups.wrong(_why, _answer)
 
@@ -193,7 +193,7 @@ def _adam_step(rule):
     return last_step
 
 for _why, _rule in {
-    "sign": lambda m, v, m_hat, v_hat, lr, eps: lr * m_hat / (v_hat.sqrt() + eps),
+    "sign is turned round": lambda m, v, m_hat, v_hat, lr, eps: lr * m_hat / (v_hat.sqrt() + eps),
     "neither": lambda m, v, m_hat, v_hat, lr, eps: -lr * m / (v.sqrt() + eps),
     "average of squares": lambda m, v, m_hat, v_hat, lr, eps: -lr * m_hat / (v.sqrt() + eps),
     "average of gradients": lambda m, v, m_hat, v_hat, lr, eps: -lr * m / (v_hat.sqrt() + eps),
