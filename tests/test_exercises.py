@@ -1,5 +1,5 @@
 "Every exercise of every lesson: its solution, its wrong answers and its unwritten stub; and the harness that runs them."
-import ast, contextlib, importlib, io, json, pkgutil, random, re, subprocess, sys
+import ast, contextlib, importlib, io, json, os, pkgutil, random, re, subprocess, sys
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,11 @@ def exercises():
     modules = [importlib.import_module(f"miniai.exercises.{name}") for name in names]
     return {(m.__name__.rpartition(".")[2], k): v for m in modules for k, v in sorted(vars(m).items())
             if isinstance(v, Exercise) and v.__module__ == m.__name__}
+
+@pytest.fixture(autouse=True)
+def smoke(monkeypatch):
+    "Exercises that train do so for an instant."
+    monkeypatch.setenv("MINIAI_TIER", "smoke")
 
 EXERCISES = exercises()
 every_exercise = pytest.mark.parametrize("module, name", EXERCISES, ids=lambda v: v)
@@ -93,7 +98,7 @@ def test_each_wrong_answer_is_named(module, name):
     for why, answers in check.mistakes:
         state, text = check.verdict(*answers)
         assert state == "wrong" and why in text, (why, text)
-        assert len(why) > 5 and "\n" not in text and not more_than_a_pair(text), text
+        assert len(why) > 3 and "\n" not in text and not re.search(r"tensor\(|array\(|\d\.\d+(, *-?\d+\.\d+){3}", text), text
 
 @every_exercise
 def test_the_exercise_stands_in_one_lesson_and_its_stub_is_not_written_yet(module, name):
@@ -131,7 +136,8 @@ print(len(EXERCISES), "exercises", *wrong, sep="\\n")
 """
 
 def test_all_verdicts_are_the_same_without_asserts():
-    run = subprocess.run([sys.executable, "-O", "-c", OPTIMISED], cwd=ROOT, capture_output=True, text=True)
+    run = subprocess.run([sys.executable, "-O", "-c", OPTIMISED], cwd=ROOT, capture_output=True, text=True,
+                         env=os.environ | dict(PYTHONPATH=str(ROOT)))
     assert run.stdout.splitlines() == [str(len(EXERCISES)), "exercises"], run.stdout + run.stderr
 
 # -- right answers in other words
@@ -294,6 +300,12 @@ def test_a_recursion_without_end():
 def test_an_interrupt_is_the_readers_own():
     def answer(x): raise KeyboardInterrupt
     with pytest.raises(KeyboardInterrupt): verdict(answer)
+
+def test_a_check_may_say_that_an_answer_is_not_written():
+    @exercise
+    def check(guesses):
+        if None in guesses: raise NotImplementedError
+    assert check.verdict([1, None]) == ("unwritten", "guesses: not written yet") and check.verdict([1]).state == "right"
 
 def test_not_written_yet_in_all_its_forms():
     def dots(x): ...

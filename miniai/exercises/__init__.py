@@ -121,9 +121,9 @@ def _crashed(answers, error):
     if isinstance(error, TypeError) and "argument" in said: return f"the exercise cannot call it: {said}"
     return f"what it gives cannot be checked ({what})"
 
-def _unwritten(answers, error):
-    "Whether `raise NotImplementedError` stopped the check, in the answer's file or in what its class inherits."
-    files = {c.co_filename for answer in answers for c in _codes(answer)}
+def _unwritten(check, answers, error):
+    "Whether `raise NotImplementedError` ended it, in the answer's file or the check's, or in what a class inherits."
+    files = {c.co_filename for f in (check, *answers) for c in _codes(f)}
     def raised(e):
         if (tb := e.__traceback__) is None: return False
         while tb.tb_next: tb = tb.tb_next
@@ -157,7 +157,7 @@ class Exercise:
         try:
             with _own_randomness(): self.check(*mine)
         except (Exception, SystemExit) as error:
-            if _unwritten(mine, error): return unwritten
+            if _unwritten(self.check, mine, error): return unwritten
             why = str(error) if isinstance(error, WrongAnswer) else _crashed(mine, error)
             return Verdict("wrong", f"✗ {self.name}: {why}")
         return Verdict("right", f"✓ {self.name}")
