@@ -8,7 +8,7 @@ __all__ = ['SUSPECTS', 'check_adagrad_steps', 'adagrad_steps', 'check_adam_updat
 "Exercises of 07_adaptive: Adagrad's steps, Adam and AdamW written by hand, four Adams with a mistake each."
 import torch
 
-from . import NotWritten, exercise, expect, same
+from . import exercise, expect, same
 
 # %% ../../nbs/exercises/07_adaptive.ipynb #b5e50bc0
 @exercise
@@ -206,7 +206,7 @@ def check_four_adams(
     "Exercise 3: rejects a wrong verdict, and says which experiment speaks against it."
     if callable(verdicts): verdicts = verdicts()
     expect(isinstance(verdicts, dict) and set(verdicts) == set("abcd"), "give a verdict on each of a, b, c and d")
-    if any(verdict is ... for verdict in verdicts.values()): raise NotWritten
+    if any(verdict is ... for verdict in verdicts.values()): raise NotImplementedError
     for name, verdict in verdicts.items():
         expect(verdict in SUSPECTS, f"{name}: {verdict!r} is no suspect; they are {', '.join(SUSPECTS)}")
     speaks = {"no bias correction": "without it, the first step at gradient 1 would be 3.2 lr: it is lr",

@@ -5,7 +5,7 @@ __all__ = ['check_damped_row', 'damped']
 
 # %% ../../nbs/exercises/05_spreadsheet.ipynb #f0384e14
 "The exercise of 05: a sixth sheet, damped momentum with bias correction."
-from . import NotWritten, WrongAnswer, exercise, expect
+from . import WrongAnswer, exercise, expect
 from ..lab.workbook import evaluate, expand
 
 # %% ../../nbs/exercises/05_spreadsheet.ipynb #60c78792
@@ -42,7 +42,7 @@ def check_damped_row(
     "Checker of the sixth sheet: rejects PyTorch's undamped sum, no or a late correction, and a step uphill."
     rule = damped() if callable(damped) else damped
     expect(isinstance(rule, dict), f"a rule is a dictionary, column → formula; yours is a {type(rule).__name__}")
-    if ... in rule.values(): raise NotWritten
+    if ... in rule.values(): raise NotImplementedError
     columns, mu, rate = expand(rule), .8, .1
     missing = [name for name in ("v_a", "vhat_a", "new_a", "v_b", "vhat_b", "new_b") if name not in columns]
     expect(not missing, f"there is no column {', '.join(missing)}: `v_?` stands for both v_a and v_b")
