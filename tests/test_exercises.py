@@ -371,3 +371,12 @@ def test_a_declared_mistake_may_be_a_decorator_and_have_parts():
     assert two() == 2 and [why for why, _ in check.mistakes] == ["it is two"] * 2
     check_pair.wrong("what comes back is 4", lambda x: x, lambda x: x + 1)
     assert check_pair.verdict(*check_pair.mistakes[-1][1]).text == "✗ save and restore: what comes back is 4: it must be 3"
+
+def test_a_verdict_does_not_depend_on_the_state_of_the_generators():
+    drawn = []
+    @exercise
+    def check(f): drawn.append((random.random(), np.random.rand(), torch.rand(1).item()))
+    for seed in 1, 2:
+        random.seed(seed), np.random.seed(seed), torch.manual_seed(seed)
+        check.verdict(lambda: None)
+    assert drawn[0] == drawn[1]

@@ -116,7 +116,7 @@ def check_leaky_init(
     mean, std = weight.mean().item(), weight.std().item()
     expect(weight.any(), "the weight is unchanged: fill it in place, with normal_")
     fan_in, right = 64 * 9, math.sqrt(2 / (1 + a**2) / (64 * 9))
-    expect(abs(mean) < .02 * right, f"the weights have the mean {mean:.3g}: it must be 0")
+    expect(abs(mean) < .02 * std, f"the weights have the mean {mean:.3g}: it must be 0")
     same(std, right, "the standard deviation of the weights", {
         "that is the gain of a plain ReLU: the slope is missing": math.sqrt(2 / fan_in),
         "the gain has 1 + a², not 1 + a": math.sqrt(2 / (1 + a) / fan_in),
