@@ -533,6 +533,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                         'miniai/exercises/momentum.py'),
                                            'miniai.exercises.momentum._high': ( 'exercises/momentum.html#_high',
                                                                                 'miniai/exercises/momentum.py'),
+                                           'miniai.exercises.momentum._in_place': ( 'exercises/momentum.html#_in_place',
+                                                                                    'miniai/exercises/momentum.py'),
                                            'miniai.exercises.momentum._looks_back': ( 'exercises/momentum.html#_looks_back',
                                                                                       'miniai/exercises/momentum.py'),
                                            'miniai.exercises.momentum._path': ( 'exercises/momentum.html#_path',

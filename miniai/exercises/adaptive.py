@@ -25,6 +25,7 @@ def check_adagrad_steps(
         "there is no ε": torch.nan_to_num(lr * g / s.sqrt()),
         "that is an average of the squares: Adagrad adds them up": lr * g / ((s / counts).sqrt() + eps),
         "s is one step late: this gradient's square belongs in it": lr * g / ((s - g * g).sqrt() + eps),
+        "s adds up all the squares, also of gradients still to come": lr * g / ((g * g).sum(0).sqrt() + eps),
         "s is summed over the parameters: each has its own": lr * g / (s.sum(1, keepdim=True).sqrt() + eps),
         "the sizes are added up, not the squares": lr * g / (g.abs().cumsum(0) + eps),
         "the sign is turned round: this is taken away from p": -right})
@@ -32,6 +33,8 @@ def check_adagrad_steps(
 # %% ../../nbs/exercises/07_adaptive.ipynb #985731e8
 @check_adagrad_steps.solution
 def adagrad_steps(gradients, lr, eps): return lr * gradients / (gradients.square().cumsum(0).sqrt() + eps)
+
+check_adagrad_steps.wrong("still to come", lambda g, lr, eps: lr * g / (g.square().sum(0).sqrt() + eps))
 
 # %% ../../nbs/exercises/07_adaptive.ipynb #ea9e20af
 def _in_a_loop(rule):

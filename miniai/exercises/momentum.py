@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from . import exercise, same
+from . import exercise, expect, numbers, same
 from ..optim import fading_average
 
 # %% ../../nbs/exercises/06_momentum.ipynb #df92f267
@@ -160,7 +160,9 @@ def check_nesterov(
     def gradient(p): return curvatures * p + .1 * p**3
     args = gradient, start, .05, .8, 12
     roll = lambda **kwargs: _roll(*args, **kwargs)
-    same(nesterov(gradient, start.clone(), *args[2:]), roll(points=True), "the path", {
+    path = numbers(nesterov(gradient, start.clone(), *args[2:]), "the path")
+    expect(path.ndim < 2 or (path != path[-1]).any(), "all points are one and the same: p was changed in place, so keep copies")
+    same(path, roll(points=True), "the path", {
         "that is the heavy ball: nothing looks ahead": roll(),
         "that is damped heavy ball: PyTorch's velocity is μv + g, not μv + (1 − μ)g, and nothing looks ahead":
             roll(drive=1 - .8),
@@ -181,6 +183,15 @@ def nesterov(gradient, p, lr, momentum, n_steps):
         g = gradient(p)
         b = momentum * b + g
         p = p - lr * (g + momentum * b)
+        path.append(p)
+    return torch.stack(path)
+
+@check_nesterov.wrong("changed in place")
+def _in_place(gradient, p, lr, momentum, n_steps):
+    b, path = torch.zeros_like(p), [p]
+    for _ in range(n_steps):
+        b = momentum * b + gradient(p)
+        p -= lr * (gradient(p) + momentum * b)
         path.append(p)
     return torch.stack(path)
 
