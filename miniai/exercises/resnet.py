@@ -382,6 +382,7 @@ _COUNTS = {"a convolution before a batchnorm has no bias": dict(biases=2),
            "the 1×1 convolution is there only where the channels change": dict(fit=lambda i, o, s: i * o + o),
            "the 1×1 convolution is there where the channels change, not where the stride is 2":
                dict(fit=lambda i, o, s: i * o + o if s == 2 else 0),
+           "a stride of 2 alone needs no 1×1 convolution": dict(fit=lambda i, o, s: i * o + o if i != o or s == 2 else 0),
            "the second convolution has more channels in": dict(convs=lambda i, o, k: 2 * i * o * k * k),
            "there are two convolutions": dict(convs=lambda i, o, k: i * o * k * k),
            "a kernel is a square": dict(convs=lambda i, o, k: o * k * (i + o))}
@@ -392,7 +393,7 @@ def check_block_parameters(
     block_parameters,            # your function: in_channels, channels, kernel_size, stride → number
 ):
     "Exercise 4: names biases that aren't there, one that is forgotten, and wrong channel counts."
-    cases = (1, 8, 3, 1), (16, 16, 3, 1), (16, 32, 3, 2), (3, 16, 5, 2)
+    cases = (1, 8, 3, 1), (16, 16, 3, 1), (16, 32, 3, 2), (3, 16, 5, 2), (16, 16, 3, 2)
     _same_for_all(block_parameters, "block_parameters", cases, _count, _COUNTS)
 
 # %% ../../nbs/exercises/13_resnet.ipynb #0cafd6cd

@@ -122,9 +122,3 @@ def test_a_quick_run_asks_for_no_bound_and_writes_nothing(folder, tmp_path, only
     assert run.returncode == status and not (folder / "README.md").exists(), run.stdout
     assert "measures nothing" in run.stdout and ("set: smoke 2 PASSIVE" in run.stdout) is (only == "misses")
     assert ("--quick" in run.stdout) is (only == "misses")
-
-@pytest.mark.parametrize("args, command", [([], "benchmarks/run.py \n"), (["QUICK=1"], "benchmarks/run.py --quick\n")])
-def test_make_bench(tmp_path, args, command):
-    run = subprocess.run(["make", "-n", "bench", "VENV=", *args], cwd=make_copy(tmp_path / "copy"), text=True,
-                         capture_output=True)
-    assert run.returncode == 0 and command in run.stdout and "'.[bench]'" in run.stdout, run.stdout + run.stderr

@@ -216,3 +216,11 @@ def test_nothing_given_on_the_command_line_is_run(make, copy, program, stub_pyth
 def test_environment_in_a_folder_with_a_space(make, copy, stub_python):
     stub_python()
     assert make("environment", "VENV=my env").returncode == 0 and (copy / "my env/.ready").exists()
+
+# -- bench
+
+@pytest.mark.parametrize("args, called", [([], "benchmarks/run.py"), (["QUICK=1"], "benchmarks/run.py --quick")])
+def test_bench_installs_what_it_compares_with_then_times(make, program, args, called):
+    program("python3", STUB.replace("esac", '*"-m pip"*|*benchmarks*) echo "called $*";;\nesac'))
+    said = [line for line in make("bench", "VENV=", *args).stdout.splitlines() if line.startswith("called")]
+    assert said == ["called -m pip install -q -c requirements.lock -e .[bench]", f"called {called}"]
