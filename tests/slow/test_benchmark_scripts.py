@@ -2,7 +2,7 @@
 import json, os, shutil, subprocess, sys
 
 import pytest
-from conftest import ROOT, make_copy
+from conftest import ROOT
 
 FOLDER = ROOT / "benchmarks"
 
