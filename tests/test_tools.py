@@ -88,6 +88,14 @@ def test_live_widgets_are_left_out_of_saved_outputs():
     (kept,) = notebook.without_widgets([widget(**{"text/html": "<table>"})])
     assert set(kept["data"]) == {"text/plain", "text/html"}
 
+def test_native_log_lines_are_left_out_and_warnings_stay():
+    log = ("USDT:2026-01-02 23:19:50 1:1 Sync.cpp:39] profiler_start\n",
+           "W0102 23:20:09.023000 28535 torch/utils/x.py:183] No CUDA runtime is found\n")
+    err = lambda *lines: dict(output_type="stream", name="stderr", text=list(lines))
+    assert notebook.without_logs([err(*log)]) == []
+    (kept,) = notebook.without_logs([err(log[0], "UserWarning: look\n")])
+    assert kept["text"] == "UserWarning: look\n"
+
 def test_a_picture_gets_the_text_of_its_cell():
     out = dict(output_type="display_data", metadata={}, data={"image/png": "…", "text/plain": "<Figure>"})
     notebook.with_alt("#| fig-alt: Two lines that cross.\nplot()", [out])

@@ -20,6 +20,18 @@ def without_widgets(outputs):
         kept.append(out)
     return kept
 
+NATIVE_LOG = re.compile(r"^(?:[A-Z]+:\d{4}-\d\d-\d\d |[IWE]\d{4} \d\d:).*\n?", re.M)
+
+def without_logs(outputs):
+    "Outputs without the log lines of torch's native code and of its compiler, which a reader takes for failures."
+    kept = []
+    for out in outputs:
+        if out.get("name") == "stderr":
+            out["text"] = NATIVE_LOG.sub("", "".join(out["text"]))
+            if not out["text"].strip(): continue
+        kept.append(out)
+    return kept
+
 def with_alt(source, outputs):
     "Outputs whose pictures say what they show: the cell's `#| fig-alt: …`, as metadata and as the text beside the picture."
     alt = re.search(r"^#\| *fig-alt: *(.+)$", source, re.M)
@@ -38,7 +50,7 @@ def run(file, save):
     print(f"   {file.name}: {(time.perf_counter() - start) / 60:.1f} minutes", flush=True)
     if not save: return
     for cell in nb.cells:
-        if cell.cell_type == "code": cell.outputs = with_alt(cell.source, without_widgets(cell.outputs))
+        if cell.cell_type == "code": cell.outputs = with_alt(cell.source, without_logs(without_widgets(cell.outputs)))
     nb.metadata.pop("widgets", None)
     write_notebook(file, clean(json.loads(nbformat.writes(nb))))
 
