@@ -23,4 +23,4 @@ from .sched import (
     BatchSchedCB, ConstantLR, CosineAnnealingLR, CosineAnnealingWarmRestarts, CyclicLR, EpochSchedCB, ExponentialLR,
     LambdaLR, LinearLR, MultiStepLR, OneCycleLR, PolynomialLR, StepLR)
 
-__all__ += [name for name, value in globals().items() if getattr(value, "__module__", "").startswith("miniai.")]
+__all__ = [name for name, value in globals().items() if getattr(value, "__module__", "").startswith("miniai.")]
