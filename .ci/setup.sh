@@ -1,13 +1,13 @@
 #!/bin/sh
 # Make the environment that the Makefile works in: setup.sh FOLDER PYTHON
 # An empty FOLDER means the python that is active: it is only looked at. What is missing is said in one line.
-# A folder is ready once its file .ready is newer than what says what belongs into it.
+# A folder is ready once its file .ready holds the checksum of what says what belongs into it.
 set -eu
 venv=$1 python=$2
 fail() { echo "miniai: $1" >&2; exit 1; }
 
-if [ -n "$venv" ] && [ -e "$venv/.ready" ] &&
-    [ -z "$(find requirements.lock settings.ini setup.py pyproject.toml -newer "$venv/.ready")" ]; then exit; fi
+asked=$(cat requirements.lock settings.ini setup.py pyproject.toml | cksum)
+if [ -n "$venv" ] && [ "$(cat "$venv/.ready" 2>/dev/null)" = "$asked" ]; then exit; fi
 
 min=$(sed -n 's/^min_python *= *//p' settings.ini)
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) ||
@@ -47,4 +47,4 @@ rm -f "$log"
 if [ -d .git ]; then
     "$venv/bin/nbdev-install-hooks" >/dev/null || echo "   nbdev's git hooks could not be installed"
 fi
-touch "$venv/.ready"
+echo "$asked" >"$venv/.ready"
