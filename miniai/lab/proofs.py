@@ -12,15 +12,10 @@ from functools import partial
 import torch
 from torch import nn
 
-from ..learner import Callback, Learner
+from ..learner import Learner
 from ..sched import _momentum, step
 
 # %% ../../nbs/modules/proofs.ipynb #4dfbf2a6
-class _CountSteps(Callback):
-    order = 99
-    def __init__(self): self.steps = 0
-    def after_step(self, learn): self.steps += 1
-
 def _tiny_learner(n_batches=4, cbs=(), **kwargs):
     "A linear model on random batches of 8, and as loaders a plain object: for the checkers."
     torch.manual_seed(0)
