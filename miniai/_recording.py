@@ -62,14 +62,18 @@ class MetricsCB(Callback):
         self.metrics, self.history, self._row_of, self.values = metrics, [], None, {}
     def before_fit(self, learn): self._row_of = None
     def before_epoch(self, learn):
-        self.values, self.start = {}, time.perf_counter()
+        self.values, self.kept, self.start = {}, [], time.perf_counter()
+        ignored, weight = left_out(learn.loss_func)
+        self.ignored = ignored if weight is None and not sums(learn.loss_func) else None
         for m in self.metrics.values():
             if hasattr(m, "reset"): m.reset()
     def after_batch(self, learn):
         preds = learn.preds.detach() if isinstance(learn.preds, Tensor) else nested_map(Tensor.detach, learn.preds)
         targets, n = learn.targets(learn.batch), n_examples(learn.inputs(learn.batch))
         loss = learn.loss.detach()
-        self._add("loss", loss / n if sums(learn.loss_func) else loss, learn.averaged_over())
+        if self.ignored is not None and isinstance(targets, Tensor) and targets.ndim == 1: self.kept.append(targets)
+        weight = n if self.kept and self.kept[-1] is targets else learn.averaged_over()
+        self._add("loss", loss / n if sums(learn.loss_func) else loss, weight)
         for name, m in self.metrics.items():
             if not hasattr(m, "update"):
                 for part, value in _flat(name, m(preds, targets)): self._add(part, value, n)
@@ -83,9 +87,14 @@ class MetricsCB(Callback):
         if self._row_of != learn.total_epochs: self.history.append(dict(epoch=learn.total_epochs - 1))
         self._row_of, row = learn.total_epochs, self.history[-1]
         seconds = row.pop("seconds", 0.) + time.perf_counter() - self.start
+        self._count()
         found = [(name, _mean(*pairs)) for name, pairs in self.values.items()]
         found += [pair for name, m in self.metrics.items() if hasattr(m, "compute") for pair in _flat(name, m.compute())]
         row.update({f"{learn.phase}_{name}": float(v) for name, v in found}, seconds=seconds)
+    def _count(self):
+        "Where the loss left out some of the labels that were kept, weigh it by the others: counted here, at once."
+        if len(self.kept) == len(self.values["loss"][1]) and (torch.cat(self.kept) == self.ignored).any():
+            self.values["loss"] = self.values["loss"][0], [(labels != self.ignored).sum() for labels in self.kept]
     def table(self,
         first: int = 0,          # the row to begin with
     ) -> Table:
