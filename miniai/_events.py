@@ -30,7 +30,9 @@ class NonFiniteLossError(ArithmeticError): "The loss, a weight or a buffer becam
 
 # %% ../nbs/modules/events.ipynb #8ad0bd98
 class Callback:
-    "A base for callbacks. They run in ascending `order`, and where that is equal, in the order they were given."
+    """A base for callbacks. They run in ascending `order`, and where that is equal, in the order they were given. One that
+    has state to save in a checkpoint has `state_dict()`, numbers, strings, tensors, and lists and dicts of these, and
+    `load_state_dict(state)`, for the start of a fit."""
     order = 0
 
 # %% ../nbs/modules/events.ipynb #ea2418fc

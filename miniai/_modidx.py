@@ -1336,6 +1336,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                 'miniai.learner.Learner._leave': ('modules/learner.html#learner._leave', 'miniai/learner.py'),
                                 'miniai.learner.Learner._not_finite': ('modules/learner.html#learner._not_finite', 'miniai/learner.py'),
                                 'miniai.learner.Learner._one_epoch': ('modules/learner.html#learner._one_epoch', 'miniai/learner.py'),
+                                'miniai.learner.Learner._resuming': ('modules/learner.html#learner._resuming', 'miniai/learner.py'),
                                 'miniai.learner.Learner._run': ('modules/learner.html#learner._run', 'miniai/learner.py'),
                                 'miniai.learner.Learner._scope': ('modules/learner.html#learner._scope', 'miniai/learner.py'),
                                 'miniai.learner.Learner.averaged_over': ('modules/learner.html#learner.averaged_over', 'miniai/learner.py'),

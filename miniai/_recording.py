@@ -59,7 +59,7 @@ class MetricsCB(Callback):
         **metrics,               # name=function (preds, targets) → batch mean, or name=torchmetrics object; or dicts of them
     ):
         if "loss" in metrics: raise ValueError("a metric is called loss: that name is taken by the loss itself")
-        self.metrics, self.history, self._row_of, self.values = metrics, [], None, {}
+        self.metrics, self.history, self._row_of, self.values, self.kept, self.start = metrics, [], None, {}, [], 0.
     def before_fit(self, learn): self._row_of = None
     def before_epoch(self, learn):
         self.values, self.kept, self.start = {}, [], time.perf_counter()
@@ -93,8 +93,22 @@ class MetricsCB(Callback):
         row.update({f"{learn.phase}_{name}": float(v) for name, v in found}, seconds=seconds)
     def _count(self):
         "Where the loss left out some of the labels that were kept, weigh it by the others: counted here, at once."
-        if len(self.kept) == len(self.values["loss"][1]) and (torch.cat(self.kept) == self.ignored).any():
-            self.values["loss"] = self.values["loss"][0], [(labels != self.ignored).sum() for labels in self.kept]
+        if self.kept and (torch.cat(self.kept) == self.ignored).any():
+            self.values["loss"][1][-len(self.kept):] = [(labels != self.ignored).sum() for labels in self.kept]
+        self.kept.clear()
+    def state_dict(self):
+        "The history, and what an epoch that is under way has measured."
+        self._count()
+        values = {name: [[float(v) for v in numbers] for numbers in pair] for name, pair in self.values.items()}
+        objects = {name: m for name, m in self.metrics.items() if hasattr(m, "persistent")}
+        for m in objects.values(): m.persistent(True)
+        return dict(history=[dict(row) for row in self.history], row_of=self._row_of, values=values,
+                    seconds=time.perf_counter() - self.start, objects={name: m.state_dict() for name, m in objects.items()})
+    def load_state_dict(self, state):
+        self.history, self._row_of = [dict(row) for row in state["history"]], state["row_of"]
+        self.values, self.kept = {name: tuple(map(list, pair)) for name, pair in state["values"].items()}, []
+        self.start = time.perf_counter() - state["seconds"]
+        for name, saved in state["objects"].items(): self.metrics[name].load_state_dict(saved)
     def table(self,
         first: int = 0,          # the row to begin with
     ) -> Table:
@@ -131,6 +145,9 @@ class ProgressCB(Callback):
         self.first = self.shown = len(self.metrics.history) if self.metrics else 0
     def before_epoch(self, learn):
         if learn.phase == learn.phases[0]: self.show()
+        before = learn.phases[:learn.phases.index(learn.phase)]
+        self.bar.n = learn.epoch * self.bar.total // max(1, learn.n_epochs) + learn.begin_at[2] + sum(
+            len(getattr(learn.dls, phase)) for phase in before)
     def after_batch(self, learn):
         self.bar.update()
         if not (self.plot and self.page and learn.training): return
@@ -207,6 +224,8 @@ class RecorderCB(Callback):
             value = f(learn)
             self.records[name].append(value.detach().clone() if isinstance(value, Tensor) else value)
     def __getitem__(self, name): return [float(v) for v in self.records[name]]
+    def state_dict(self): return {name: self[name] for name in self.records}
+    def load_state_dict(self, state): self.records = {name: list(values) for name, values in state.items()}
     def plot(self, axs=None):
         "One panel a quantity, over training steps. Returns the axes."
         if axs is None: axs = plt.subplots(1, len(self.records), figsize=(4.5 * len(self.records), 2.8), dpi=100)[1]

@@ -45,6 +45,7 @@ class Learner:
         self.epoch = self.iter = self.n_epochs = 0   # in this fit
         self.total_epochs = self.total_steps = 0     # begun, and taken, in all fits
         self.phase, self.autocast, self.scaler = "train", nullcontext(), None
+        self.main = True                             # of several processes, the one that shows and writes
 
     def predict(self):
         x = self.inputs(self.batch)
@@ -222,14 +223,15 @@ def _check_finite(self: Learner, epoch_ended=False):
     if not epoch_ended:
         if self.iter == 0 and not (isinstance(self.loss, Tensor) and self.loss.numel() == 1):
             raise ValueError(f"loss_func gave {describe(self.loss)}: it must be a tensor of one number, such as a mean")
-        self.losses.append(self.loss.detach())
-        if self.loss.device.type != "cpu" or math.isfinite(self.losses[-1]): return
+        self.losses[self.iter] = loss = self.loss.detach()
+        if loss.device.type != "cpu" or math.isfinite(loss): return
         bad = self.iter
     else:
-        if not self.losses or self.losses[0].device.type == "cpu": return
-        finite = torch.stack(self.losses).isfinite().tolist()
+        losses = [*self.losses.values()]
+        if not losses or losses[0].device.type == "cpu": return
+        finite = torch.stack(losses).isfinite().tolist()
         if all(finite): return
-        bad = finite.index(False)
+        bad = [*self.losses][finite.index(False)]
     advice = f"try an lr below {self.opt.param_groups[0]['lr']:.3g}, or look" if self.training else "look"
     raise NonFiniteLossError(f"the loss is {self.losses[bad].item()} in epoch {self.epoch}, batch {bad} "
                              f"({self.phase}): {advice} at the batch")
@@ -260,15 +262,17 @@ def _check_device(self: Learner):
 # %% ../nbs/modules/00_learner.ipynb #1f9239f2
 @patch
 def _one_epoch(self: Learner, phase):
-    self.phase, self.dl, self.iter, self.losses = phase, getattr(self.dls, phase), 0, []
+    self.phase, self.dl, self.iter, self.losses = phase, getattr(self.dls, phase), 0, {}
     if len(self.dl) == 0: raise ValueError(f"dls.{phase} is empty: it must give at least one batch")
     self.model.train(self.training)
     with torch.set_grad_enabled(self.training): self._scope("epoch", CancelEpochException, self._all_batches)
 
 @patch
 def _all_batches(self: Learner):
+    first, self.begin_at = self.begin_at[2], (0, 0, 0)
+    if first: self.iter = first - 1
     try:
-        for self.iter, self.batch in enumerate(self.dl):
+        for self.iter, self.batch in enumerate(self.dl, first):
             self._went_back = self.stepped = False
             self._scope("batch", CancelBatchException, self._batch)
     except (CancelEpochException, CancelFitException):
@@ -282,9 +286,11 @@ def _all_batches(self: Learner):
 @patch
 def _all_epochs(self: Learner):
     if "train" in self.phases: self._check_opt()
-    for self.epoch in range(self.n_epochs):
+    epoch, phase, _ = self.begin_at
+    for self.epoch in range(epoch, self.n_epochs):
         self.total_epochs += 1
-        for phase in self.phases: self._one_epoch(phase)
+        for name in self.phases[phase:]: self._one_epoch(name)
+        phase = 0
 
 # %% ../nbs/modules/00_learner.ipynb #5dcb2cc2
 @patch
@@ -295,6 +301,7 @@ def fit(self: Learner,
     cbs=None,                    # callbacks of this fit alone
     lr: float | None = None,     # None is the learner's
     opt=None,                    # go on with this optimizer and all it remembers, such as `learn.opt`; None makes one
+    resume=None,                 # a checkpoint, or the folder of a `CheckpointCB`: go on where it was written
 ):
     """Train and validate. After an interrupt or an error the learner keeps its weights and what its callbacks recorded,
     and can fit again. Raises ValueError for bad arguments, BatchError, NonFiniteLossError."""
@@ -303,20 +310,28 @@ def fit(self: Learner,
     if lr is not None: _check_lr(lr)
     self.n_epochs, self.fit_lr = n_epochs, self.lr if lr is None else lr
     self.phases = ["train"] * train + ["valid"] * valid
+    self.begin_at = 0, 0, 0      # epoch, number of the phase, batch: where a callback that resumes wants to begin
     self.phase, self.epoch, self.iter, self.batch, self.complete = self.phases[0], 0, 0, None, True
     self._went_back = self.stepped = False
     try:
         self._begin_opt(train, opt, lr)
-        self._attach([*self.cbs, *(cbs or [])])
+        self._attach([*self.cbs, *(cbs or []), *self._resuming(resume, cbs)])
         self._were_not_finite = self._not_finite() if train else set()
         self._scope("fit", CancelFitException, self._all_epochs)
         if train: self._check_weights()
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"stopped in {self.where}; weights and records are kept: fit() "
-                                "goes on from them with a new optimizer, fit(opt=learn.opt) with this one") from None
+    except KeyboardInterrupt as e:
+        advice = str(e) or "fit() goes on from them with a new optimizer, fit(opt=learn.opt) with this one"
+        raise KeyboardInterrupt(f"stopped in {self.where}; weights and records are kept: {advice}") from None
     finally:
         try: self._leave()
         finally: self._leave()
+
+@patch
+def _resuming(self: Learner, resume, cbs):
+    "A callback that puts a checkpoint back; none where there is nothing to resume."
+    if resume is None or resume is False: return []
+    from miniai._checkpoint import ResumeCB
+    return [ResumeCB(resume, [*self.cbs, *(cbs or [])])]
 
 @patch
 def _leave(self: Learner):
