@@ -3,6 +3,7 @@ import copy, importlib, inspect, math, pkgutil, sys, tempfile
 from collections import namedtuple
 from contextlib import nullcontext
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -471,6 +472,7 @@ def test_a_deepcopy_trains_alike_and_alone(name):
     other, start = copy.deepcopy(learn), weights(learn)
     assert not {id(p) for p in learn.model.parameters()} & {id(p) for p in other.model.parameters()}
     if name == "FreezeCB": other.cbs[0].params = [other.model[0].bias]
+    if name == "CheckpointCB": other.cbs[0].folder = Path(tempfile.mkdtemp())   # one folder, one training
     other.fit(2)
     assert torch.equal(weights(learn), start)
     learn.fit(2)
