@@ -5,11 +5,13 @@ __all__ = ['GradientClipCB', 'ScheduleFreeCB', 'EMACB', 'LookaheadCB', 'FreezeCB
 
 # %% ../nbs/modules/00_callbacks.ipynb #be6e6089
 "Callbacks beside those of `miniai.learner`: each changes or watches one thing about a fit."
+import copy
+
 import torch
 from torch import nn
 
 from ._check import check_above, check_number, check_whole
-from .hooks import _check_lazy, copy_model
+from ._hooking import check_lazy, copy_model
 from .learner import Callback
 from .optim import TensorList
 
@@ -65,7 +67,7 @@ class EMACB(Callback):
             self.average, self.steps = copy_model(learn.model).requires_grad_(False).eval(), 0
             self._params = params
         if self._loaded is None: return
-        if self._loaded["average"] is not None: self.average.load_state_dict(self._loaded["average"])
+        if self._loaded["average"] is not None: self._plain().load_state_dict(self._loaded["average"])
         self.steps, self._loaded = self._loaded["steps"], None
     def _check_alone(self, learn):
         both = [f"EMACB({cb.decay})" for cb in learn.active if isinstance(cb, EMACB) and cb.validate]
@@ -88,13 +90,14 @@ class EMACB(Callback):
         if self._model is not None: learn.model = self._model
         self._model = None
     after_epoch = cleanup_epoch = cleanup_fit = _give_back
+    def _plain(self): return getattr(self.average, "_orig_mod", self.average)     # not the wrapper of torch.compile
     def state_dict(self):
         "The average's state and its steps, for a fit that goes on elsewhere."
         if self._loaded is not None: return self._loaded
-        return dict(average=None if self.average is None else dict(self.average.state_dict()), steps=self.steps)
+        return dict(average=None if self.average is None else dict(self._plain().state_dict()), steps=self.steps)
     def load_state_dict(self,
         state: dict,             # of `state_dict`; it is used in the next fit
-    ): self._loaded = state
+    ): self._loaded = copy.deepcopy(state)
 
 # %% ../nbs/modules/00_callbacks.ipynb #3bd4df09
 class LookaheadCB(Callback):
@@ -114,7 +117,7 @@ class LookaheadCB(Callback):
     def _weights(self, learn): return TensorList(t for t in learn.model.state_dict().values() if t.is_floating_point())
     def before_fit(self, learn):
         if "train" not in learn.phases: return
-        _check_lazy(learn.model)
+        check_lazy(learn.model)
         self.n_done, self.slow = 0, None
     def before_epoch(self, learn):
         if not learn.training or self.slow is not None: return
@@ -137,7 +140,7 @@ class LookaheadCB(Callback):
         return self._loaded or dict(n_done=self.n_done, slow=None if self.slow is None else [*self.slow])
     def load_state_dict(self,
         state: dict,             # of `state_dict`; the next fit goes on from it
-    ): self._loaded = state if state["slow"] is not None else None
+    ): self._loaded = copy.deepcopy(state) if state["slow"] is not None else None
 
 # %% ../nbs/modules/00_callbacks.ipynb #2a61280e
 class FreezeCB(Callback):
