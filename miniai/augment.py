@@ -242,7 +242,7 @@ def show_image_batch(self: Learner,
     Raises ValueError for another phase."""
     check_choice("phase", phase, ("train", "valid"))
     makers = [cb for cb in [*self.cbs, *cbs] if isinstance(cb, (DeviceCB, BatchTransformCB))]
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         self.phase, self.batch = phase, next(iter(getattr(self.dls, phase)))
         for cb in sorted(makers, key=lambda cb: cb.order): cb.before_batch(self)
     x, y = (b[:n].detach() for b in self.batch)
