@@ -14,8 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from ._check import check_choice, check_scores, check_tensor, check_whole
+from ._events import BatchError, defines
+from ._nested import describe, nested_map
 from .layers import Dropout
-from .learner import STEPS, BatchTransformCB, Callback, CancelBatchException, DeviceCB, Learner, MixedPrecisionCB
+from .learner import BatchTransformCB, Callback, CancelBatchException, DeviceCB, Learner, MixedPrecisionCB
 from .vis import new_axes
 
 # %% ../nbs/modules/00_predict.ipynb #c2f2b777
@@ -27,22 +29,21 @@ class _CaptureCB(Callback):
         for module in learn.model.modules():
             if isinstance(module, self.awake): module.train()
     def before_batch(self, learn):
-        x, y, *_ = learn.batch
-        scores = []
+        x, scores = learn.inputs(learn.batch), []
+        try: y = learn.targets(learn.batch)
+        except BatchError: y = None          # pictures without labels
         for view in self.views:
-            learn.batch = view(x), y
-            learn.predict()
-            if not isinstance(learn.preds, Tensor):
-                raise TypeError(f"the model gives a {type(learn.preds).__name__}: only tensors can be kept")
-            wide = learn.preds.float() if learn.preds.itemsize < 4 else learn.preds
-            scores.append(wide.cpu())
-        self.preds.append(torch.stack(scores))
-        self.targets.append(y.cpu())
+            learn.__dict__["inputs"] = lambda batch: view(x)
+            with learn.autocast: learn.predict()
+            scores.append(nested_map(lambda t: (t.float() if t.itemsize < 4 else t).cpu(), learn.preds))
+        del learn.__dict__["inputs"]
+        self.preds.append(nested_map(lambda *views: torch.stack(views), *scores))
+        self.targets.append(nested_map(Tensor.cpu, y))
         raise CancelBatchException()
 
 # %% ../nbs/modules/00_predict.ipynb #1175784e
 def _capture(learn, dl=None, views=(lambda x: x,), awake=()):
-    """Scores [views, n, …] and targets [n] of a loader. The pass is made by a copy of the learner, with only those of
+    """Scores [views, n, …] and targets [n], or None, of a loader. The pass is made by a copy of the learner, with only those of
     its callbacks that a prediction needs; modules of the classes `awake` are in training mode meanwhile."""
     learn = learn if isinstance(learn, Learner) else Learner(learn, SimpleNamespace(train=[], valid=[]),
                                                              cbs=[DeviceCB(_device(learn))])
@@ -50,14 +51,14 @@ def _capture(learn, dl=None, views=(lambda x: x,), awake=()):
     if not len(dl): raise ValueError("dl is empty: it must give at least one batch")
     needed = DeviceCB, MixedPrecisionCB, BatchTransformCB
     other, keep = copy.copy(learn), _CaptureCB(views, tuple(awake))
-    for step in STEPS: other.__dict__.pop(step, None)
     other.opt, other.dls = None, SimpleNamespace(train=[], valid=dl)
-    other.cbs = [copy.copy(cb) for cb in learn.cbs if isinstance(cb, needed) or hasattr(cb, "predict")] + [keep]
+    other.cbs = [copy.copy(cb) for cb in learn.cbs if isinstance(cb, needed) or defines(cb, "predict")] + [keep]
     modes = [(module, module.training) for module in learn.model.modules()]
     try: other.fit(1, train=False)
     finally:
         for module, mode in modes: module.training = mode
-    return torch.cat(keep.preds, 1), torch.cat(keep.targets)
+    preds = nested_map(lambda *parts: torch.cat(parts, 1), *keep.preds)
+    return preds, nested_map(lambda *parts: torch.cat(parts), *keep.targets)
 
 def _device(model): return next(model.parameters(), torch.empty(0)).device
 
@@ -69,13 +70,13 @@ def _check_loader(learn, dl):
 # %% ../nbs/modules/00_predict.ipynb #840a3ce5
 @patch
 def capture_preds(self: Learner,
-    dl=None,                     # loader of (x, y); None is `dls.valid`
+    dl=None,                     # loader of batches; None is `dls.valid`
 ) -> tuple[Tensor, Tensor]:      # scores [n, …], at least float32, and targets [n], on the CPU in the loader's order
-    """What the model says in evaluation mode, with the learner's device, precision and batch transforms. Learner,
-    gradients, modes and random state stay as they were. Raises ValueError for an empty loader, TypeError for a model
-    that gives no tensor."""
+    """What the model says in evaluation mode, with the learner's device, precision and batch transforms. Outputs that
+    are tuples or dicts stay such; targets are None where batches have none. Learner, gradients, modes and random state
+    stay as they were. Raises ValueError for an empty loader."""
     with _keep_random_state(): preds, targets = _capture(self, dl)
-    return preds[0], targets
+    return nested_map(lambda t: t[0], preds), targets
 
 # %% ../nbs/modules/00_predict.ipynb #223f1cf9
 def shift(
@@ -125,7 +126,9 @@ def capture_views(
     views = make_views() if views is None else views
     if not views: raise ValueError("views is empty: it must hold at least one function")
     _check_loader(learn, dl)
-    with _keep_random_state(): return _capture(learn, dl, list(views.values()))
+    with _keep_random_state(): scores, targets = _capture(learn, dl, list(views.values()))
+    if not isinstance(scores, Tensor): raise TypeError(f"the model gives {describe(scores)}: views need one tensor")
+    return scores, targets
 
 def tta(
     learn: Learner | nn.Module,  # what predicts

@@ -136,9 +136,8 @@ def _own_randomness():
     "What is drawn inside is the same each time, and leaves all generators as they were."
     python, numpy = random.getstate(), np.random.get_state()
     with torch.random.fork_rng():
-        try:
-            random.seed(0), np.random.seed(0), torch.manual_seed(0)
-            yield
+        random.seed(0), np.random.seed(0), torch.manual_seed(0)
+        try: yield
         finally: random.setstate(python), np.random.set_state(numpy)
 
 # %% ../../nbs/modules/exercises.ipynb #de43f353
