@@ -165,7 +165,7 @@ def mcnemar(
 ) -> tuple[int, int, float]:     # pictures that only the first gets right, only the second, and the p-value
     """Exact test that two networks are right equally often, two-sided, McNemar (1947). It speaks of these networks on
     other pictures, not of other trainings. Raises ValueError naming what does not fit."""
-    first, second = (check_tensor(name, right, "a bool tensor [n]") for name, right in (("first", first), ("second", second)))
+    first, second = check_tensor("first", first, "a bool tensor [n]"), check_tensor("second", second, "a bool tensor [n]")
     for name, right in (("first", first), ("second", second)):
         if right.dtype != torch.bool or right.ndim != 1 or right.shape != first.shape:
             raise ValueError(f"{name} is {right.dtype} {list(right.shape)}: both must be bool [n], of the same n")
