@@ -17,8 +17,11 @@ from torch import Tensor
 # %% ../nbs/modules/pictures.ipynb #e83d1a07
 _NOT_ALONE = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}  # Pillow knows them, and needs another program to read them
 
-def _suffixes():
-    return {s for s, f in Image.registered_extensions().items() if f in Image.OPEN and f not in _NOT_ALONE}
+def _suffixes(): return {suffix for suffix, f in Image.registered_extensions().items() if f in _formats()}
+
+def _formats():
+    Image.init()
+    return [f for f in Image.OPEN if f not in _NOT_ALONE]
 
 def _refuse(e: OSError): raise ValueError(f"{e.filename} cannot be read ({e.strerror})") from None
 
@@ -50,7 +53,7 @@ def _pictures(
             continue
         seen.add(real)
         left_out["hidden"] += sum(name.startswith(".") for name in inner)
-        inner[:] = [name for name in inner if not name.startswith(".")]
+        inner[:] = sorted(name for name in inner if not name.startswith("."))
         for file in (Path(place, name) for name in names):
             if why := _why_not(file, suffixes): left_out[why] += 1
             else: files.append(file)
@@ -98,7 +101,7 @@ def _decode(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file) as im:
+            with Image.open(file, formats=_formats()) as im:
                 image = _rgb(im)
                 if getattr(im, "is_animated", False) and im.format not in ("MPO", "PSD"): several.append(file)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
