@@ -96,7 +96,8 @@ def test_a_bomb_is_named(tmp_path, monkeypatch):
 
 def test_no_other_program_is_started_for_a_picture(tmp_path):
     "Pillow goes by the content, and would hand PostScript to Ghostscript."
-    with pytest.raises(ValueError, match="x.png cannot be decoded .*cannot identify"): read(tmp_path, grey, ".png", format="EPS")
+    with pytest.raises(ValueError, match="x.png cannot be decoded .*cannot identify"):
+        read(tmp_path, grey, ".png", format="EPS")
 
 def test_of_several_frames_the_first_is_taken_and_said(tmp_path):
     with pytest.warns(UserWarning, match="x.gif has several frames, of which the first is taken, as do 1 more"):
