@@ -2,7 +2,7 @@
 
 # %% auto #0
 __all__ = ['check_whole', 'check_counts', 'check_number', 'check_above', 'check_not_negative', 'check_choice', 'check_function',
-           'check_images', 'check_stored_images', 'check_scores']
+           'check_images', 'check_stored_images', 'check_tensor', 'check_labels', 'check_scores']
 
 # %% ../nbs/modules/check.ipynb #bd48743a
 "Checks of arguments: each raises an error that names the argument, its value and what is allowed."
@@ -14,24 +14,29 @@ from torch import Tensor
 
 # %% ../nbs/modules/check.ipynb #1d48eee6
 def check_whole(name, value, least, most=None, why=""):
-    "Raise ValueError unless the argument `name` is a whole number from `least` to `most`."
+    "The argument `name` as an int. Raises ValueError unless it is a whole number, NumPy's too, from `least` to `most`."
     whole = isinstance(value, Integral) and not isinstance(value, bool)
     if not whole or value < least or most is not None and value > most:
         allowed = f"at least {least}" if most is None else f"from {least} to {most}"
         raise ValueError(f"{name} is {value!r}: it must be a whole number, {allowed}{why}")
+    return int(value)
 
 def check_counts(**arguments):
     "Raise ValueError unless each argument is a whole number, at least 1."
     for name, value in arguments.items(): check_whole(name, value, 1)
 
 # %% ../nbs/modules/check.ipynb #4d20439f
-def _finite(value): return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+def _finite(value):
+    try: return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError: return False                   # an int that no float can hold
 
-def check_number(name, value, low, high=None):
-    "Raise ValueError unless the argument `name` is a finite number between `low` and `high`, both included."
-    if not _finite(value) or value < low or high is not None and value > high:
-        raise ValueError(f"{name} is {value!r}: it must be a number " +
-                         (f"≥ {low}" if high is None else f"from {low} to {high}"))
+def check_number(name, value, low=None, high=None):
+    """The argument `name` as a Python number. Raises ValueError unless it is finite and between `low` and `high`, both
+    included; without `low`, any finite number will do."""
+    if not _finite(value) or low is not None and value < low or high is not None and value > high:
+        allowed = "finite number" if low is None else f"number ≥ {low}" if high is None else f"number from {low} to {high}"
+        raise ValueError(f"{name} is {value!r}: it must be a {allowed}")
+    return int(value) if isinstance(value, Integral) else float(value)
 
 def check_above(low, **arguments):
     "Raise ValueError unless each argument is a finite number above `low`."
@@ -45,7 +50,9 @@ def check_not_negative(**arguments):
 # %% ../nbs/modules/check.ipynb #c4b99da9
 def check_choice(name, value, allowed):
     "Raise ValueError unless the argument `name` is one of `allowed`, strings."
-    if value not in allowed: raise ValueError(f"{name} is {value!r}: it must be one of {', '.join(allowed)}")
+    allowed = list(allowed)
+    if not isinstance(value, str) or value not in allowed:
+        raise ValueError(f"{name} is {value!r}: it must be one of {', '.join(allowed)}")
 
 def check_function(name, f, of):
     "Raise TypeError unless the argument `name` can be called."
@@ -74,8 +81,38 @@ def check_stored_images(prefix, x, y, n_classes=None):
     if n_classes is not None and not 0 <= y.min() <= y.max() < n_classes:
         raise ValueError(f"{y_name} has labels {y.min()} to {y.max()}: {n_classes} classes are 0 to {n_classes - 1}")
 
-def check_scores(scores, targets):
-    "Raise ValueError unless `scores` are [n, classes] and `targets` [n], with n ≥ 1."
-    if scores.ndim != 2 or targets.shape != scores.shape[:1] or not len(targets):
-        raise ValueError(f"scores has the shape {list(scores.shape)} and targets {list(targets.shape)}: they must be "
-                         "[n, classes] and [n], with n ≥ 1")
+def check_tensor(name, x, what):
+    "The argument `name` as a tensor: it is one, or an array or a list of numbers. Raises TypeError for anything else."
+    if isinstance(x, Tensor): return x
+    wrong = TypeError(f"{name} is a {type(x).__name__}: it must be {what}")
+    if isinstance(x, (tuple, dict)): raise wrong         # a model's several outputs, not one array of numbers
+    try: return torch.as_tensor(x)
+    except (TypeError, ValueError, RuntimeError) as e: raise wrong from e
+
+def check_labels(name, y, n_classes=None, shape=None):
+    """Class numbers as int64; as files hold them they are uint8, in which arithmetic goes round at 256. Raises
+    ValueError for floats and bools, for another shape, and on the CPU, where looking costs no wait, for numbers that are no class."""
+    y = check_tensor(name, y, "a tensor of class numbers")
+    if y.dtype == torch.bool or y.is_floating_point() or y.is_complex():
+        raise ValueError(f"{name} is {_kind(y)}: class numbers are whole numbers")
+    if shape is not None and y.shape != tuple(shape):
+        raise ValueError(f"{name} is {_kind(y)}: it must be class numbers {list(shape)}")
+    y = y.long()
+    if y.device.type == "cpu" and y.numel():
+        low, high = (int(v) for v in y.aminmax())
+        if low < 0 or n_classes is not None and high >= n_classes:
+            allowed = "they begin at 0" if n_classes is None else f"{n_classes} classes are 0 to {n_classes - 1}"
+            raise ValueError(f"{name} has class numbers from {low} to {high}: {allowed}")
+    return y
+
+def check_scores(scores, targets, name="scores", flat=True):
+    """Scores [n, classes] and class numbers [n], n ≥ 1, as tensors, the latter int64. Unless `flat` both may go on with
+    the same dimensions. Raises ValueError for shapes that would be broadcast, and as `check_labels` does."""
+    scores = check_tensor(name, scores, "a tensor [n, classes]; of a model's several outputs, choose the one that is meant")
+    targets = check_tensor("targets", targets, "a tensor of class numbers")
+    shape = scores.shape[:1] + scores.shape[2:]
+    if scores.ndim < 2 or flat and scores.ndim > 2 or targets.shape != shape or not targets.numel():
+        more = "" if flat else ", …"
+        raise ValueError(f"{name} has the shape {list(scores.shape)} and targets {list(targets.shape)}: they must be "
+                         f"[n, classes{more}] and [n{more}], with n ≥ 1")
+    return scores, check_labels("targets", targets, scores.shape[1])

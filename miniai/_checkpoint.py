@@ -209,15 +209,15 @@ def load(self: Learner,
 
 # %% ../nbs/modules/checkpoint.ipynb #1fda9e7e
 class _Rest:
-    "What is left of an epoch of a loader that cannot say where it is: it begins as it did, and passes over `n` batches."
+    "What is left of an epoch. A loader that cannot say where it is begins as it did, and passes over `n` batches."
     def __init__(self, learn, n, epoch_start): self.dl, self.dls, self.n, self.start = learn.dl, learn.dls, n, epoch_start
     def __len__(self): return len(self.dl)
     def __iter__(self):
-        now, began = random_states(self.dls), time.monotonic()
-        set_random_states(self.start, self.dls)
+        now, began, knows = random_states(self.dls), time.monotonic(), hasattr(self.dl, "load_state_dict")
+        if not knows: set_random_states(self.start, self.dls)
         batches = iter(self.dl)
-        for _ in range(self.n): next(batches)
-        set_random_states(now, self.dls)
+        for _ in range(0 if knows else self.n): next(batches)
+        set_random_states(now, self.dls)             # what beginning an epoch draws was drawn long ago
         if (seconds := time.monotonic() - began) > 1:
             warnings.warn(f"it took {seconds:.0f} s to pass over {self.n} batches: torchdata's StatefulDataLoader need not")
         return batches
@@ -255,7 +255,7 @@ class ResumeCB(Callback):
             load_training_state(learn, self.state, learn.active)
             for cb in learn.active:
                 if isinstance(cb, CheckpointCB): cb.epoch_start = self.state["epoch_start"]
-            if not hasattr(learn.dl, "load_state_dict"): learn.dl = _Rest(learn, self.batch, self.state["epoch_start"])
+            learn.dl = _Rest(learn, self.batch, self.state["epoch_start"])
         self.state = None
 
 # %% ../nbs/modules/checkpoint.ipynb #e61ea0f7

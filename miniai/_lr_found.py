@@ -8,9 +8,10 @@ __all__ = ['LRFound']
 import random
 from dataclasses import dataclass
 
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
+
+from .vis import new_axes
 
 # %% ../nbs/modules/lr_found.ipynb #6260a288
 @dataclass
@@ -34,7 +35,7 @@ class LRFound:
         return self.lrs[int(np.argmin(self.smooth))] / 10
     def plot(self, ax=None):
         "Loss over rate, with both suggestions marked. Returns the axes."
-        ax = ax or plt.subplots(figsize=(6, 3), dpi=100, layout="constrained")[1]
+        ax = ax or new_axes(figsize=(6, 3), dpi=100, layout="constrained")
         ax.plot(self.lrs, self.losses, color="0.75", label="each batch")
         ax.plot(self.lrs, self.smooth, color="0.2", label="smoothed")
         for name, style in (("steepest", "--"), ("tenth", ":")):

@@ -10,7 +10,6 @@ from functools import partial
 from html import escape
 from importlib.util import find_spec
 
-import matplotlib.pyplot as plt
 import torch
 from torch import Tensor, nn
 import torch.nn.functional as F
@@ -19,6 +18,7 @@ from tqdm.auto import tqdm
 from ._events import Callback
 from ._nested import n_examples, nested_map
 from .core import Table
+from .vis import new_axes
 
 # %% ../nbs/modules/recording.ipynb #f309a55f
 def left_out(loss_func):
@@ -228,8 +228,9 @@ class RecorderCB(Callback):
     def load_state_dict(self, state): self.records = {name: list(values) for name, values in state.items()}
     def plot(self, axs=None):
         "One panel a quantity, over training steps. Returns the axes."
-        if axs is None: axs = plt.subplots(1, len(self.records), figsize=(4.5 * len(self.records), 2.8), dpi=100)[1]
-        for ax, name in zip([axs] if len(self.records) == 1 else axs, self.records):
+        n = len(self.records)
+        if axs is None: axs = new_axes(1, n, figsize=(4.5 * n, 2.8), dpi=100, layout="constrained")
+        for ax, name in zip([axs] if n == 1 else axs, self.records):
             ax.plot(self[name], color="0.2")
             ax.set(xlabel="step", ylabel=name)
         return axs

@@ -6,15 +6,16 @@ __all__ = ['crop', 'RandomCrop', 'RandomFlip', 'cutout', 'Cutout', 'erase', 'Ran
 # %% ../nbs/modules/00_augment.ipynb #a6f57de5
 "Augmentation of whole batches on their device, with fresh draws for every image."
 from collections.abc import Callable
+from functools import lru_cache
 
 from fastcore.basics import patch
 import torch
 from torch import Tensor
 import torch.nn.functional as F
 
-from ._check import check_choice, check_images, check_number, check_whole
+from ._check import check_choice, check_images, check_labels, check_number, check_whole
 from .learner import BatchTransformCB, DeviceCB, Learner
-from .vis import show_images
+from .vis import class_titles, show_images
 
 # %% ../nbs/modules/00_augment.ipynb #c2f18f39
 def _stored_like(out, x):
@@ -51,10 +52,9 @@ class RandomCrop(_Transform):
         p: float = 1.,           # share of the images that are shifted
     ):
         "Raises ValueError naming the argument that is wrong."
-        check_whole("padding", padding, 0)
-        check_number("p", p, 0, 1)
         check_choice("padding_mode", padding_mode, _PADDINGS)
-        self.padding, self.fill, self.padding_mode, self.p = padding, fill, padding_mode, p
+        self.padding, self.fill = check_whole("padding", padding, 0), fill
+        self.padding_mode, self.p = padding_mode, check_number("p", p, 0, 1)
     def __call__(self, x: Tensor) -> Tensor:
         check_images(x)
         if self.padding_mode == "reflect" and self.padding >= min(x.shape[2:]):
@@ -71,8 +71,7 @@ class RandomFlip(_Transform):
         p: float = .5,           # share of the images
     ):
         "Raises ValueError for a p outside 0 … 1."
-        check_number("p", p, 0, 1)
-        self.p = p
+        self.p = check_number("p", p, 0, 1)
     def __call__(self, x: Tensor) -> Tensor:
         check_images(x)
         return _stored_like(flip(x, torch.rand(len(x), device=x.device) < self.p), x)
@@ -117,9 +116,7 @@ class Cutout(_Transform):
         p: float = 1.,           # share of the images
     ):
         "Raises ValueError naming the argument that is wrong."
-        check_whole("size", size, 1)
-        check_number("p", p, 0, 1)
-        self.size, self.fill, self.p = size, fill, p
+        self.size, self.fill, self.p = check_whole("size", size, 1), fill, check_number("p", p, 0, 1)
     def __call__(self, x: Tensor) -> Tensor:
         check_images(x)
         (n, _, h, w), draw = x.shape, lambda high: torch.randint(high, (len(x),), device=x.device)
@@ -136,11 +133,9 @@ class _Patches(_Transform):
         p: float = 1.,           # share of the images that may get patches at all
     ):
         "Raises ValueError naming the argument that is wrong."
-        check_number("pct", pct, 0, 1)
+        self.pct = check_number("pct", pct, 0, 1)
         if pct == 0: raise ValueError("pct is 0: it must be above 0; p=0 or max_num=0 leave the images alone")
-        check_whole("max_num", max_num, 0)
-        check_number("p", p, 0, 1)
-        self.pct, self.max_num, self.p = pct, max_num, p
+        self.max_num, self.p = check_whole("max_num", max_num, 0), check_number("p", p, 0, 1)
     def sizes(self, x): return [max(1, int(self.pct * n)) for n in x.shape[2:]]
     def places(self, x):
         "First rows and first columns of patches, int64 [max_num, n] each: every place inside the image as likely."
@@ -205,39 +200,36 @@ class RandCopy(_Patches):
         return copy_patches(x, to, source, *self.sizes(x))
 
 # %% ../nbs/modules/00_augment.ipynb #e3f2c469
+@lru_cache
+def _beta(alpha, device):
+    "Beta(alpha, alpha), made once a device: making it costs as much as a draw. Nothing waits for the device."
+    concentration = torch.tensor(float(alpha), dtype=torch.float32, device=device)
+    return torch.distributions.Beta(concentration, concentration, validate_args=False)
+
 class Mixup(_Transform):
     """Blends each image with another of the batch, and their targets with the same weights, Zhang et al. (2018). Takes
     and gives (x, y); the new y [n, n_classes] holds shares that add up to 1, for `F.cross_entropy`."""
     def __init__(self,
-        alpha: float = .4,       # weights come from Beta(alpha, alpha): 0 blends nothing, 1 is uniform
+        alpha: float = .4,       # weights come from Beta(alpha, alpha): 0 blends nothing, 1 is uniform; 0, or .05 … 1e6
         n_classes: int = 10,     # of the targets
     ):
         "Raises ValueError naming the argument that is wrong."
-        check_number("alpha", alpha, 0)
-        check_whole("n_classes", n_classes, 1)
-        self.alpha, self.n_classes = alpha, n_classes
+        self.alpha, self.n_classes = check_number("alpha", alpha, 0, 1e6), check_whole("n_classes", n_classes, 1)
+        if 0 < alpha < .05:      # PyTorch's draws underflow, both to the same number, which is a weight of one half
+            raise ValueError(f"alpha is {alpha!r}: it must be at least 0.05, or 0, which blends nothing")
     def __call__(self,
-        batch: tuple,            # x float [n, c, h, w], y int64 [n]
+        batch: tuple,            # x float [n, c, h, w], y class numbers [n]
     ) -> tuple:
         x, y = batch
         check_images(x)
-        if y.ndim != 1 or len(y) != len(x) or y.is_floating_point():
-            raise ValueError(f"y is {y.dtype} {list(y.shape)}: it must be {len(x)} class numbers, one an image")
+        y = check_labels("y", y, self.n_classes, x.shape[:1])
         target, other = F.one_hot(y, self.n_classes).float(), torch.randperm(len(x), device=x.device)
         if self.alpha == 0: return x.clone(), target
-        concentration = torch.full((len(x),), float(self.alpha), device=x.device)
-        weight = torch.distributions.Beta(concentration, concentration).sample()
+        weight = _beta(self.alpha, x.device).sample(x.shape[:1])
         share = weight.view(-1, 1, 1, 1).to(x.dtype)
         return _stored_like(torch.lerp(x[other], x, share), x), torch.lerp(target[other], target, weight[:, None])
 
 # %% ../nbs/modules/00_augment.ipynb #c117db2f
-def _class_title(y, classes):
-    "The class of a target, or the two greatest shares where it is a blend."
-    name = lambda i: classes[i] if classes else str(i)
-    if not y.ndim: return name(int(y))
-    shares, order = y.topk(min(2, len(y)))
-    return "\n".join(f"{100 * s:.0f} % {name(i)}" for s, i in zip(shares.tolist(), order.tolist()) if s > .005)
-
 @patch
 def show_image_batch(self: Learner,
     n: int = 16,                 # images, at most
@@ -257,7 +249,7 @@ def show_image_batch(self: Learner,
     stretch = lambda x: (x - x.min()) / (x.max() - x.min()).clamp(min=1e-12)
     undo = getattr(self.dls.train, "undo", stretch)
     classes = getattr(self.dls, "classes", None)
-    return show_images(undo(x.float()), [_class_title(target, classes) for target in y.cpu()], **kwargs)
+    return show_images(undo(x.float()), class_titles(y, classes), **kwargs)
 
 # %% ../nbs/15_augment.ipynb #d31098a1
 def augment(

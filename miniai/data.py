@@ -20,10 +20,10 @@ from torch.nn.functional import pad
 from torchvision.datasets import CIFAR10, FashionMNIST
 from torchvision.datasets.utils import check_integrity
 
-from ._check import check_stored_images, check_whole
+from ._check import check_labels, check_stored_images, check_whole
 from ._files import CIFAR10_SIZE, SHA256, _download, _fetch_cifar, _fetch_fashion, _find, read_checked
 from .core import default_device, tier
-from .vis import show_images
+from .vis import class_titles, show_images
 
 # %% ../nbs/modules/00_data.ipynb #60c21cee
 @dataclass(eq=False, repr=False)
@@ -327,19 +327,18 @@ def show_batch(
     if isinstance(batch, DataLoaders): batch, dls = batch.one_batch(), batch
     x, y = batch[0][:n].detach(), batch[1][:n]
     stretch = lambda x: (x - x.min()) / (x.max() - x.min()).clamp(min=1e-12)
-    classes = getattr(dls, "classes", None)
     return show_images(getattr(getattr(dls, "train", None), "undo", stretch)(x.float()),
-                       [classes[i] if classes else str(i) for i in y.tolist()], **kwargs)
+                       class_titles(y, getattr(dls, "classes", None)), **kwargs)
 
 # %% ../nbs/01_data.ipynb #ad2dca9a
 def stratified_split(
-    labels: Tensor,              # int [n]
+    labels: Tensor,              # class numbers [n]
     n_valid: int,                # how many to hold out, 0 ≤ n_valid < n
     seed: int = 0,               # of a generator of its own: the global one is left alone
 ) -> tuple[Tensor, Tensor]:      # indices that stay and indices held out, each ascending
     "Hold out `n_valid` items; each class keeps its share, to within one. Raises ValueError for an impossible number."
     n = len(labels)
-    check_whole("n_valid", n_valid, 0, n - 1)
+    labels, n_valid = check_labels("labels", labels, shape=[n]), check_whole("n_valid", n_valid, 0, n - 1)
     mixed = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
     by_class = mixed[labels[mixed].argsort(stable=True)]
     every = (torch.arange(n_valid) * n + n // 2) // max(n_valid, 1)

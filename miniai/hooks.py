@@ -9,11 +9,11 @@ import difflib, math
 from functools import partial
 
 from fastcore.basics import patch
-import matplotlib.pyplot as plt
 import torch
 from torch import Tensor, nn
 
 from .learner import Callback
+from .vis import new_axes
 
 # %% ../nbs/modules/00_hooks.ipynb #3ac0c6bb
 def _plot_layers(ax, rows, ylabel):
@@ -27,19 +27,19 @@ def plot_means_stds(
     stats,                       # ActivationStats, after a fit
 ):
     "Means and deviations over the steps; lines are numbered by layer. Returns the figure."
-    fig, axs = plt.subplots(1, 2, figsize=(9, 3), dpi=100, layout="constrained")
+    axs = new_axes(1, 2, figsize=(9, 3), dpi=100, layout="constrained")
     _plot_layers(axs[0], stats.means, "mean activation")
     _plot_layers(axs[1], stats.stds, "standard deviation of activations")
-    return fig
+    return axs[0].figure
 
 def plot_dead(
     stats,                       # ActivationStats, after a fit
 ):
     "Share of dead channels over the steps; lines are numbered by layer. Returns the figure."
-    fig, ax = plt.subplots(figsize=(6, 2.8), dpi=100, layout="constrained")
+    ax = new_axes(figsize=(6, 2.8), dpi=100, layout="constrained")
     _plot_layers(ax, stats.dead, "share of dead channels")
     ax.set_ylim(-.03, 1.03)
-    return fig
+    return ax.figure
 
 # %% ../nbs/modules/00_hooks.ipynb #9970d455
 def plot_hist(
@@ -49,13 +49,13 @@ def plot_hist(
     "Histograms over the steps, one panel a layer: dark where many activations lie (log of counts). Returns the figure."
     nrows = math.ceil(len(stats.hooks) / ncols)
     size = 3.2 * ncols, 2.1 * nrows
-    fig, axs = plt.subplots(nrows, ncols, figsize=size, dpi=100, squeeze=False, layout="constrained")
+    axs = new_axes(nrows, ncols, squeeze=False, figsize=size, dpi=100, layout="constrained")
     for ax in axs.flat: ax.set_axis_off()
     for i, (ax, counts) in enumerate(zip(axs.flat, stats.hists.log1p())):
         ax.set_axis_on()
         ax.imshow(counts, cmap="Greys", origin="lower", aspect="auto", extent=(0, counts.shape[1], *stats.limits))
         ax.set(title=f"layer {i + 1}", xlabel="step", ylabel="activation")
-    return fig
+    return axs[0, 0].figure
 
 # %% ../nbs/03_inside.ipynb #058d3bfd
 class Hook:

@@ -5,21 +5,24 @@ __all__ = ['accuracy', 'soft_accuracy']
 
 # %% ../nbs/modules/00_metrics.ipynb #98f4e72c
 "What a prediction is worth: numbers for batches of scores and targets."
-import torch
 from torch import Tensor
 
-# %% ../nbs/02_learner.ipynb #96a70757
+from ._check import check_scores
+
+# %% ../nbs/modules/00_metrics.ipynb #86198a03
 def accuracy(
-    preds: torch.Tensor,         # scores, [n, classes]
-    targets: torch.Tensor,       # class numbers, [n]
-) -> torch.Tensor:               # a scalar on the same device
-    "The share of rows whose highest score is at the target."
+    preds: Tensor,               # scores, [n, classes], or [n, classes, …] where each pixel has a class
+    targets: Tensor,             # class numbers, [n] or [n, …], of any whole type
+) -> Tensor:                     # a scalar on the same device
+    """The share of targets whose class has the highest score. Raises ValueError for other shapes, which would be
+    broadcast, and for what are no class numbers; TypeError for several outputs at once."""
+    preds, targets = check_scores(preds, targets, "preds", flat=False)
     return (preds.argmax(1) == targets).float().mean()
 
-# %% ../nbs/15_augment.ipynb #34ce9b4e
 def soft_accuracy(
-    preds: Tensor,               # scores, [n, classes]
-    targets: Tensor,             # class numbers [n], or shares of the classes [n, classes]
+    preds: Tensor,               # scores, as in `accuracy`
+    targets: Tensor,             # class numbers, as in `accuracy`, or shares of the classes, of the shape of the scores
 ) -> Tensor:                     # a scalar on the same device
-    "Accuracy, where targets may be blends: the class with the greatest share counts."
-    return (preds.argmax(1) == (targets if targets.ndim == 1 else targets.argmax(1))).float().mean()
+    "`accuracy`, where targets may be blends: the class with the greatest share counts."
+    shares = getattr(targets, "shape", None) == getattr(preds, "shape", ())
+    return accuracy(preds, targets.argmax(1) if shares else targets)

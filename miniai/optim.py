@@ -8,7 +8,8 @@ __all__ = ['fading_average', 'SGD', 'GaussianNoise', 'Adagrad', 'RMSprop', 'Adam
 import torch
 from torch import Tensor, nn
 
-from ._optimizer import Optimizer, TensorList
+from ._check import check_number
+from ._optimizer import Optimizer, TensorList, check_orthogonalize
 
 # %% ../nbs/06_momentum.ipynb #558b9d5a
 def fading_average(
@@ -51,7 +52,7 @@ class GaussianNoise(nn.Module):
     def __init__(self,
         std: float = .1,         # standard deviation, in the input's units
     ):
-        if not std >= 0: raise ValueError(f"std is {std}: it must be ≥ 0")
+        check_number("std", std, 0)
         super().__init__()
         self.std = std
     def forward(self, x): return x + self.std * torch.randn_like(x) if self.training else x
@@ -133,6 +134,7 @@ class Adam(Optimizer):
 # %% ../nbs/07_adaptive.ipynb #c9e78a22
 class AdamW(Adam):
     "Adam with weight decay that shrinks the parameter instead of adding to its gradient, Loshchilov and Hutter (2019)."
+    decoupled = True
     def __init__(self,
         params,                  # tensors, or dicts of tensors and their own hyperparameters
         lr: float = 1e-3,        # learning rate
@@ -177,6 +179,7 @@ def orthogonalize(
     dtype: torch.dtype = torch.bfloat16,  # what the products are computed in
 ) -> torch.Tensor:               # a matrix of the same shape, of `dtype`
     "`g` with all its singular values brought near 1, from 0.7 to 1.2 or so; Jordan et al. (2024)."
+    check_orthogonalize(steps, coefficients, eps, dtype, g=g)
     a, b, c = coefficients
     x = g.to(dtype)
     if tall := g.size(0) > g.size(1): x = x.T
@@ -262,6 +265,7 @@ class Muon(Optimizer):
                          maximize=maximize, dtype=dtype))
     def check(self, group):
         super().check(group)
+        check_orthogonalize(group["ns_steps"], group["ns_coefficients"], group["eps"], group["dtype"], "ns_")
         if group["adjust_lr_fn"] not in (None, "original", "spectral_unclamped", "match_rms_adamw"):
             raise ValueError(f"adjust_lr_fn is {group['adjust_lr_fn']!r}: it must be None, 'original', "
                              "'spectral_unclamped' or 'match_rms_adamw'")
@@ -272,7 +276,7 @@ class Muon(Optimizer):
     def update(self, p, g, state, lr, momentum, nesterov, ns_coefficients, eps, ns_steps, adjust_lr_fn, dtype):
         v = state["momentum_buffer"].lerp_(g, 1 - momentum)
         direction = (g.lerp(v, momentum) if nesterov else v).flatten(1)
-        rows, columns = direction.shape
+        rows, columns = (max(1, n) for n in direction.shape)
         scales = dict(spectral_unclamped=(rows / columns) ** .5, match_rms_adamw=.2 * max(rows, columns) ** .5)
         scale = scales.get(adjust_lr_fn, max(1, rows / columns) ** .5)
         p.add_(orthogonalize(direction, ns_steps, ns_coefficients, eps, dtype).view_as(p), alpha=-lr * scale)
@@ -296,6 +300,10 @@ class ScheduleFreeAdamW(Optimizer):
     def check(self, group):
         super().check(group)
         if not group["betas"][0] > 0: raise ValueError(f"betas are {group['betas']}: the first must be above 0")
+    def add_param_group(self, param_group):
+        "As every optimizer's; the group is in the mode of the others."
+        if self.param_groups: param_group["training"] = self.param_groups[0]["training"]
+        super().add_param_group(param_group)
     def init(self, p): return dict(step=0, weight_sum=0., z=p.clone(), exp_avg_sq=torch.zeros_like(p))
     def update(self, p, g, state, lr, betas, eps, weight_decay, warmup_steps):
         β1, β2, t, z = *betas, state["step"], state["z"]
@@ -312,9 +320,9 @@ class ScheduleFreeAdamW(Optimizer):
         for group in self.param_groups:
             if group["training"] == training: continue
             group["training"] = training
-            β1 = group["betas"][0]
+            β1 = float(group["betas"][0])
             for p in group["params"]:
-                if p in self.state: p.lerp_(self.state[p]["z"], 1 - β1 if training else 1 - 1 / β1)
+                if self.state.get(p): p.lerp_(self.state[p]["z"], 1 - β1 if training else 1 - 1 / β1)
     def eval(self):
         "Put x, the average, into the parameters: the point that is validated and saved."
         self.train(False)

@@ -10,15 +10,15 @@ from collections.abc import Callable
 from types import SimpleNamespace
 
 from fastcore.basics import patch
-import matplotlib.pyplot as plt
 import torch
 from torch import Tensor, nn
 
-from ._check import check_choice, check_scores, check_whole
+from ._check import check_choice, check_scores, check_tensor, check_whole
+from ._events import BatchError, defines
 from ._nested import describe, nested_map
 from .layers import Dropout
-from ._events import BatchError, defines
 from .learner import BatchTransformCB, Callback, CancelBatchException, DeviceCB, Learner, MixedPrecisionCB
+from .vis import new_axes
 
 # %% ../nbs/modules/00_predict.ipynb #c2f2b777
 class _CaptureCB(Callback):
@@ -95,7 +95,7 @@ def make_views(
     flips: bool = True,          # each view flipped too
 ) -> dict[str, Callable]:        # name → function of a batch of images; the first is the picture as it is
     "Views for `tta`."
-    check_whole("pixels", pixels, 0)
+    pixels = check_whole("pixels", pixels, 0)
     moves = {"as it is": (0, 0)}
     if pixels: moves |= {"left": (-pixels, 0), "right": (pixels, 0), "up": (0, -pixels), "down": (0, pixels)}
     views = {name: lambda x, by=by: shift(x, *by) for name, by in moves.items()}
@@ -110,6 +110,7 @@ def average_predictions(
     of: str = "probabilities",   # what is averaged: 'probabilities' or 'logits'
 ) -> Tensor:                     # log-probabilities [n, classes]
     "The mean of k predictions. Raises ValueError naming the argument that is wrong."
+    logits = check_tensor("logits", logits, "a tensor [k, n, classes]")
     if logits.ndim != 3 or not len(logits):
         raise ValueError(f"logits has the shape {list(logits.shape)}: it must be [k, n, classes] with k ≥ 1")
     check_choice("of", of, ("probabilities", "logits"))
@@ -164,6 +165,7 @@ def mcnemar(
 ) -> tuple[int, int, float]:     # pictures that only the first gets right, only the second, and the p-value
     """Exact test that two networks are right equally often, two-sided, McNemar (1947). It speaks of these networks on
     other pictures, not of other trainings. Raises ValueError naming what does not fit."""
+    first, second = (check_tensor(name, right, "a bool tensor [n]") for name, right in (("first", first), ("second", second)))
     for name, right in (("first", first), ("second", second)):
         if right.dtype != torch.bool or right.ndim != 1 or right.shape != first.shape:
             raise ValueError(f"{name} is {right.dtype} {list(right.shape)}: both must be bool [n], of the same n")
@@ -180,7 +182,7 @@ def dropout_samples(
 ) -> tuple[Tensor, Tensor]:      # scores [n, images, classes] and targets [images], on the CPU
     """Monte Carlo dropout, Gal and Ghahramani (2016): predictions with dropout left on, and batchnorm not. Draws from
     the global generator. Raises ValueError for a model without dropout, or n < 1."""
-    check_whole("n", n, 1), _check_loader(learn, dl)
+    n, _ = check_whole("n", n, 1), _check_loader(learn, dl)
     model = learn.model if isinstance(learn, Learner) else learn
     if not any(isinstance(m, _DROPOUTS) and m.p > 0 for m in model.modules()):
         raise ValueError("the model has no dropout with p > 0: all samples would be the same")
@@ -190,6 +192,7 @@ def predicted_class_std(
     logits: Tensor,              # scores of the samples, [k, n, classes], k ≥ 2
 ) -> Tensor:                     # [n], 0 where all samples agree
     "Standard deviation over the samples, of the probability of the class that their mean predicts."
+    logits = check_tensor("logits", logits, "a tensor [k, n, classes]")
     if logits.ndim != 3 or len(logits) < 2:
         raise ValueError(f"logits has the shape {list(logits.shape)}: it must be [k, n, classes] with k ≥ 2")
     p = logits.softmax(2)
@@ -219,13 +222,18 @@ def recalibrate_batchnorm(
     return model
 
 # %% ../nbs/modules/00_predict.ipynb #1f753a90
+def _on_cpu(scores, targets):
+    "Scores [n, classes] and targets int64 [n], checked, on the CPU."
+    move = lambda t: t.detach().cpu() if isinstance(t, Tensor) else t
+    return check_scores(move(scores), move(targets))
+
 def reliability(
     scores: Tensor,              # logits or log-probabilities, [n, classes]
     targets: Tensor,             # class numbers, [n]
     bins: int = 15,              # of equal width, from confidence 0 to 1; the upper edge belongs to a bin
 ) -> Tensor:                     # float64 [bins, 3]: mean confidence, accuracy, number of pictures
     "What the network believes, beside how often it is right. Empty bins have nan for the first two."
-    check_scores(scores, targets), check_whole("bins", bins, 1)
+    scores, targets, bins = *_on_cpu(scores, targets), check_whole("bins", bins, 1)
     confidence, guess = scores.double().softmax(1).max(1)
     which = (confidence * bins).ceil().long().clamp(1, bins) - 1
     total = lambda values: torch.zeros(bins, dtype=torch.float64).index_add_(0, which, values.double())
@@ -240,7 +248,7 @@ def plot_reliability(
     title: str = "",             # of the panel, before the error
 ):                               # the axes
     "Accuracy against confidence; the area of a mark is the bin's number of pictures."
-    ax = plt.subplots(figsize=(3.6, 3.4), dpi=100, layout="constrained")[1] if ax is None else ax
+    ax = new_axes(figsize=(3.6, 3.4), dpi=100, layout="constrained") if ax is None else ax
     confidence, right, n = reliability(scores, targets, bins).numpy().T
     ax.plot([0, 1], [0, 1], color="0.7", linestyle="--")
     ax.plot(confidence[n > 0], right[n > 0], color="0.2", linewidth=1)
@@ -257,7 +265,7 @@ def fit_temperature(
 ) -> float:                      # divide logits by it
     """The temperature with the least cross-entropy, Guo et al. (2017). In 1/temperature the loss is convex, so its
     slope is bisected. Raises ValueError where there is no minimum, as when every prediction is right."""
-    check_scores(logits, targets)
+    logits, targets = _on_cpu(logits, targets)
     z = logits.double()
     own = z.gather(1, targets[:, None])[:, 0].mean()
     slope = lambda log_inverse: ((z * log_inverse.exp()).softmax(1) * z).sum(1).mean() - own
@@ -277,7 +285,7 @@ def confusion_matrix(
     targets: Tensor,             # class numbers, [n]
 ) -> Tensor:                     # int64 [classes, classes]: a row a true class, a column a predicted one
     "How often each class was taken for each."
-    check_scores(scores, targets)
+    scores, targets = _on_cpu(scores, targets)
     k = scores.shape[1]
     return (targets * k + scores.argmax(1)).bincount(minlength=k * k).view(k, k)
 
@@ -287,9 +295,10 @@ def plot_confusion(
     ax=None,                     # None makes one
 ):                               # the axes
     "The matrix as a picture; shades are of the mistakes alone."
+    matrix, classes = check_tensor("matrix", matrix, "a tensor [classes, classes]").cpu(), list(classes)
     if matrix.shape != (len(classes), len(classes)):
         raise ValueError(f"matrix has the shape {list(matrix.shape)} and classes {len(classes)} names: one a row")
-    ax = plt.subplots(figsize=(6, 5.4), dpi=100, layout="constrained")[1] if ax is None else ax
+    ax = new_axes(figsize=(6, 5.4), dpi=100, layout="constrained") if ax is None else ax
     mistakes = matrix - matrix.diag().diag()
     ax.imshow(mistakes.numpy(), cmap="Greys")
     for row, line in enumerate(matrix.tolist()):
@@ -314,7 +323,7 @@ def mcnemar_p(
     c: int,                      # pictures that only the other gets right
 ) -> float:
     "The chance that b + c tosses of a fair coin split at least as unevenly: the exact test, two-sided, McNemar (1947)."
-    n, term, total = b + c, 1, 0
+    n, term, total = int(b) + int(c), 1, 0
     for i in range(min(b, c) + 1): total, term = total + term, term * (n - i) // (i + 1)
     return min(1., 2 * total / 2**n)
 

@@ -33,8 +33,9 @@ def _set_momentum(group, value):
     else: group["momentum"] = value
 
 def _check_momentum(optimizer, cycle_momentum):
-    if cycle_momentum and not {"momentum", "betas"} & set(optimizer.defaults):
-        raise ValueError(f"cycle_momentum is True, but {type(optimizer).__name__} has neither momentum nor betas")
+    if cycle_momentum and not all({"momentum", "betas"} & set(group) for group in optimizer.param_groups):
+        raise ValueError(f"cycle_momentum is True, but a group of {type(optimizer).__name__} has neither momentum nor "
+                         "betas")
 
 # %% ../nbs/modules/00_sched.ipynb #5dac1e8b
 class Scheduler(torch.optim.lr_scheduler.LRScheduler):

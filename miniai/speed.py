@@ -6,9 +6,11 @@ __all__ = ['keep_memory', 'patch_stats', 'Scale', 'speed_net', 'Optimizers', 'Re
 # %% ../nbs/modules/00_speed.ipynb #82ddf08a
 "Training against the clock: a network, a recipe with all its choices, and a run that follows it."
 import copy, ctypes, math, time
+from collections import defaultdict
+from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass
 from functools import partial
-from itertools import product
+from itertools import chain, product
 
 import torch
 from torch import Tensor, nn
@@ -93,20 +95,75 @@ def speed_net(
                          nn.Linear(widths[-1], n_classes, bias=False), Scale(output_scale)).to(images.device)
 
 # %% ../nbs/modules/00_speed.ipynb #b101f101
+def _params(opt): return [p for group in opt.param_groups for p in group["params"]]
+
+def _join(parts):
+    "State dicts in a row as one, parameters numbered through."
+    joint, n = dict(state={}, param_groups=[]), 0
+    for part in parts:
+        joint["state"] |= {n + i: state for i, state in part["state"].items()}
+        for group in part["param_groups"]:
+            joint["param_groups"].append(group | dict(params=[n + i for i in group["params"]]))
+        n += sum(len(group["params"]) for group in part["param_groups"])
+    return joint
+
+class _JointState(MutableMapping):
+    "What several optimizers remember of their parameters, as one mapping: an entry is its member's own."
+    def __init__(self, members): self.members = members
+    def _of(self, p):
+        return next((opt for opt in self.members if any(p is q for q in _params(opt))), self.members[-1]).state
+    def __getitem__(self, p): return self._of(p)[p]
+    def __setitem__(self, p, state): self._of(p)[p] = state
+    def __delitem__(self, p): del self._of(p)[p]
+    def __contains__(self, p): return p in self._of(p)
+    def get(self, p, default=None): return self._of(p).get(p, default)
+    def __iter__(self): return chain.from_iterable(opt.state for opt in self.members)
+    def __len__(self): return sum(len(opt.state) for opt in self.members)
+
 class Optimizers(torch.optim.Optimizer):
-    """Several optimizers that step together. The parameter groups are their own, so one schedule sets all rates. What
-    they remember stays theirs: `members[0].state`."""
+    """Several optimizers that step together. `param_groups` and `state` are the members' own, so one schedule sets all
+    rates. `defaults` are those that all members have."""
     def __init__(self,
         *members,                # optimizers; no parameter may belong to two of them
     ):
-        params = [p for opt in members for group in opt.param_groups for p in group["params"]]
-        if not params: raise ValueError("members is empty: it takes one optimizer or more")
-        if len({id(p) for p in params}) < len(params):
+        if not members: raise ValueError("members is empty: it takes one optimizer or more")
+        for opt in members:
+            if not isinstance(opt, torch.optim.Optimizer):
+                raise TypeError(f"members holds {type(opt).__name__}: each must be an optimizer")
+        params = [p for opt in members for p in _params(opt)]
+        if len(set(params)) < len(params):
             raise ValueError("members share a parameter, which would take two steps at a time: give it to one of them")
-        super().__init__(params, {})
-        self.members = members
-        self._join()
-    def _join(self): self.param_groups = [group for opt in self.members for group in opt.param_groups]
+        first, *others = (opt.defaults for opt in members)
+        self.__setstate__(dict(members=members, defaults={
+            name: value for name, value in first.items() if all(name in other for other in others)}))
+
+    def __getstate__(self): return dict(members=self.members, defaults=self.defaults)
+
+    @property
+    def param_groups(self): return [group for opt in self.members for group in opt.param_groups]
+    @param_groups.setter
+    def param_groups(self, groups):
+        if len(groups) != len(self.param_groups):
+            raise ValueError(f"param_groups has {len(groups)} groups: it must have {len(self.param_groups)}, those of "
+                             "the members")
+        groups = iter(groups)
+        for opt in self.members: opt.param_groups = [next(groups) for _ in opt.param_groups]
+
+    @property
+    def state(self): return _JointState(self.members)
+    @state.setter
+    def state(self, state):
+        for opt in self.members: opt.state = defaultdict(dict, {p: state[p] for p in _params(opt) if p in state})
+
+    def add_param_group(self, param_group):
+        "The last member takes it. For another one, add it there: it shows here too."
+        params = param_group["params"]
+        if isinstance(params, Iterator): param_group["params"] = params = list(params)
+        new = [params] if isinstance(params, Tensor) else [p[1] if isinstance(p, tuple) else p for p in params]
+        if not set(_params(self)).isdisjoint(new):
+            raise ValueError("params holds a parameter that appears in more than one group")
+        self.members[-1].add_param_group(param_group)
+
     def step(self, closure=None):
         "Each member's step. Returns the closure's loss, if there is a closure."
         loss = None
@@ -114,16 +171,34 @@ class Optimizers(torch.optim.Optimizer):
             with torch.enable_grad(): loss = closure()
         for opt in self.members: opt.step()
         return loss
+
     def zero_grad(self, set_to_none: bool = True):
         for opt in self.members: opt.zero_grad(set_to_none)
-    def state_dict(self): return dict(members=[opt.state_dict() for opt in self.members])
-    def load_state_dict(self, state_dict):
-        "Go on where `state_dict` was saved. Raises ValueError for another number of members."
-        states = state_dict["members"]
-        if len(states) != len(self.members):
-            raise ValueError(f"state_dict has {len(states)} members: it must have {len(self.members)}")
-        for opt, state in zip(self.members, states): opt.load_state_dict(state)
-        self._join()
+
+    def state_dict(self):
+        "As every optimizer's: the members' own in a row."
+        for hook in self._optimizer_state_dict_pre_hooks.values(): hook(self)
+        joint = _join([opt.state_dict() for opt in self.members])
+        for hook in self._optimizer_state_dict_post_hooks.values(): joint = hook(self, joint) or joint
+        return joint
+
+    def load_state_dict(self,
+        state_dict: dict,        # with groups of the same sizes; that of version 0.1 is a list of its `members`' own
+    ):
+        "Go on where `state_dict` was saved. Raises ValueError, before anything is changed, for other sizes."
+        state_dict = _join(state_dict["members"]) if "members" in state_dict else state_dict.copy()
+        for hook in self._optimizer_load_state_dict_pre_hooks.values():
+            state_dict = hook(self, state_dict) or state_dict
+        groups = state_dict["param_groups"]
+        saved, ours = ([len(group["params"]) for group in each] for each in (groups, self.param_groups))
+        if saved != ours: raise ValueError(f"state_dict has groups of {saved} parameters: they must be of {ours}")
+        groups = iter(groups)
+        for opt in self.members:
+            part = [next(groups) for _ in opt.param_groups]
+            ids = {i for group in part for i in group["params"]}
+            state = {i: state for i, state in state_dict["state"].items() if i in ids}
+            opt.load_state_dict(dict(state=state, param_groups=part))
+        for hook in self._optimizer_load_state_dict_post_hooks.values(): hook(self)
 
 # %% ../nbs/modules/00_speed.ipynb #76323e86
 @dataclass(frozen=True)
@@ -364,12 +439,9 @@ def split_parameters(
 # %% ../nbs/18_speed.ipynb #05fde80f
 class NormedMuon(Muon):
     "`Muon` of filters whose norm is set to √(their number) before each step: `lr` is about the share that changes."
-    @torch.no_grad()
-    def step(self, closure=None):
-        for group in self.param_groups:
-            for p in group["params"]:
-                if p.grad is not None: p.mul_(len(p)**.5 / p.norm().clamp(min=group["eps"]))
-        return super().step(closure)
+    def _update(self, p, g, state, group, needs):
+        p.mul_(len(p)**.5 / p.norm().clamp(min=group["eps"]))
+        super()._update(p, g, state, group, needs)
 
 # %% ../nbs/18_speed.ipynb #bc199022
 class AlternatingBatches(Batches):

@@ -234,6 +234,17 @@ def test_mixup_weights():
     weights = Mixup(1., 2000)((torch.zeros(2000, 1, 1, 1), torch.arange(2000)))[1].diag()
     assert uniform(torch.histc(weights[weights < 1], 10, 0, 1))
 
+@pytest.mark.parametrize("alpha", [.05, .3, 2., np.float32(.75), np.int64(3), 1e6])
+def test_mixup_draws_as_beta_does_from_a_distribution_made_once(alpha, monkeypatch):
+    made, Beta, (x, y) = [], torch.distributions.Beta, (numbered(6, 1, 2, 2), torch.arange(6))
+    monkeypatch.setattr(torch.distributions, "Beta", lambda *args, **kwargs: made.append(args) or Beta(*args, **kwargs))
+    mixup = Mixup(alpha)
+    for n in (6, 6, 4):
+        torch.manual_seed(n); _, target = mixup((x[:n], y[:n]))
+        torch.manual_seed(n); other, a = torch.randperm(n), torch.full((n,), float(alpha))
+        assert torch.equal(target, torch.lerp(F.one_hot(other, 10).float(), F.one_hot(y[:n], 10).float(), Beta(a, a).sample()[:, None]))
+    assert len(made) == 1
+
 @pytest.mark.parametrize("make, kept", [(lambda p: RandomCrop(2, p=p), 1 / 25), (lambda p: Cutout(2, p=p), 0),
                                         (lambda p: RandErase(p=p), 1 / 5), (RandomFlip, 0)])
 def test_p_is_a_share_of_the_images(make, kept):
@@ -313,6 +324,8 @@ BAD = [(lambda: RandomCrop(-1), "padding is -1"), (lambda: RandomCrop(1.5), "pad
        (lambda: Cutout(10)(pictures()), "size is 10: the images have 9×7"), (lambda: RandErase(0), "pct is 0"),
        (lambda: RandErase(1.2), "pct is 1.2"), (lambda: RandErase(max_num=-1), "max_num is -1"),
        (lambda: RandCopy(p=2), "p is 2"), (lambda: Mixup(-1), "alpha is -1"),
+       (lambda: Mixup(1e-3), "alpha is 0.001: it must be at least 0.05"), (lambda: Mixup(math.inf), "alpha is inf"),
+       (lambda: Mixup("0.4"), "alpha is '0.4'"), (lambda: RandomCrop(1, padding_mode=["edge"]), r"padding_mode is \['edge'\]"),
        (lambda: Mixup(n_classes=0), "n_classes is 0"),
        (lambda: RandomCrop(7, padding_mode="reflect")(pictures()), "padding is 7"),
        (lambda: Mixup()((pictures(), torch.zeros(5, dtype=torch.int64))), r"y is torch.int64 \[5\]"),
@@ -378,6 +391,7 @@ def test_show_image_batch_changes_nothing():
 def test_settings_are_shown():
     "A recorded run holds its transforms as they show themselves."
     assert repr(RandomCrop(2, p=.5)) == "RandomCrop(padding=2, fill=0.0, padding_mode='constant', p=0.5)"
+    assert repr(RandomCrop(np.int64(2), p=np.float64(.5))) == repr(RandomCrop(2, p=.5)) and repr(RandomFlip(1)) == "RandomFlip(p=1)"
     assert repr(RandErase()) == "RandErase(pct=0.2, max_num=4, p=1.0)" and repr(Mixup()) == "Mixup(alpha=0.4, n_classes=10)"
 
 @pytest.mark.parametrize("titles", [[r"$\frac$", "$5$ off", "a_b $"], None])

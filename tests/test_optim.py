@@ -420,7 +420,7 @@ def test_a_refused_group_leaves_the_optimizer_as_it_was(name):
     opt.step()
     before, at = copy.deepcopy(opt.state_dict()), p.detach().clone()
     imaginary = nn.Parameter(torch.ones(2, 2, dtype=torch.complex128))
-    refused = [(ValueError, dict(params=[extra], lr=-1.)), (TypeError, dict(params=[extra], lr="fast")),
+    refused = [(ValueError, dict(params=[extra], lr=-1.)), (ValueError, dict(params=[extra], lr="fast")),
                (ValueError, dict(params=[p])), (ValueError, dict(params=[imaginary]))]
     if name == "Muon": refused.append((ValueError, dict(params=[nn.Parameter(torch.ones(3))])))
     for error, group in refused:

@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from miniai import sched
 from miniai.augment import RandErase
 from miniai.callbacks import FreezeCB, LookaheadCB
 from miniai.core import set_seed
 from miniai.data import Batches, DataLoaders, ImageData
 from miniai.learner import Callback, Learner
 from miniai.metrics import accuracy
-from miniai.optim import SGD, Muon
+from miniai.optim import SGD, Adagrad, AdamW, Muon, NAdam
 from miniai.speed import (
     RECIPE_94, RECIPE_AIRBENCH, AlternatingBatches, NormedMuon, Optimizers, Recipe, keep_memory, multi_view,
     pass_through, patch_stats, speed_block, speed_net, speed_optimizer, speed_schedule, speedrun, split_parameters,
@@ -238,7 +239,13 @@ def test_state_dict_round_trip():
     assert all(torch.equal(p, q) for p, q in zip(a.parameters(), b.parameters()))
     other.param_groups[0]["lr"] = 0.
     assert other.members[0].param_groups[0]["lr"] == 0.      # still the members' own groups
-    with pytest.raises(ValueError, match="1 members"): opt.load_state_dict(dict(members=[{}]))
+    for old in opt.state_dict(), dict(members=[member.state_dict() for member in opt.members]):
+        other = joint(two_linears())
+        other.load_state_dict(old)
+        torch.testing.assert_close(other.state_dict()["state"], opt.state_dict()["state"], rtol=0, atol=0)
+        assert [group["lr"] for group in other.param_groups] == [.02, .1] and other.param_groups[1]["momentum"] == .9
+    refused = SGD(two_linears().parameters()).state_dict()
+    with pytest.raises(ValueError, match=r"groups of \[4\] parameters.*\[1, 3\]"): opt.load_state_dict(refused)
 
 def test_no_parameter_may_belong_to_two():
     p = nn.Parameter(torch.zeros(2, 2))
@@ -252,6 +259,83 @@ def test_closure_runs_once():
         loss.backward()
         return loss
     assert joint(model).step(closure) > 0 and len(calls) == 1
+
+def test_hooks_of_all_run_once():
+    "Its own and its members', at steps, at saving and at loading; a member's changes count."
+    model, seen = two_linears(), []
+    opt = joint(model)
+    for each in opt, *opt.members:
+        see = lambda *_, kind=type(each).__name__: seen.append(kind)
+        each.register_step_pre_hook(see), each.register_step_post_hook(see)
+        each.register_state_dict_pre_hook(see), each.register_state_dict_post_hook(see)
+        each.register_load_state_dict_pre_hook(see), each.register_load_state_dict_post_hook(see)
+    nested = ["Optimizers", "Muon", "Muon", "SGD", "SGD", "Optimizers"]
+    step(model, opt, 0)
+    assert seen == nested
+    opt.load_state_dict(opt.state_dict())
+    assert seen[6:] == nested * 2
+    opt.members[1].register_state_dict_post_hook(lambda opt, state: state["param_groups"][0].update(mark=1))
+    assert opt.state_dict()["param_groups"][1]["mark"] == 1
+
+def test_a_new_group_is_the_last_members_or_that_of_the_one_it_is_added_to():
+    model = two_linears()
+    opt, new = joint(model), [nn.Parameter(torch.ones(2, 2).double()) for _ in range(2)]
+    opt.add_param_group(dict(params=new[0], lr=1.))
+    opt.members[0].add_param_group(dict(params=new[1], lr=2.))
+    assert [group["lr"] for group in opt.param_groups] == [.02, 2., .1, 1.]
+    assert [len(member.param_groups) for member in opt.members] == [2, 2]
+    for p in new: p.grad = torch.eye(2).double()
+    opt.step()
+    assert new[0].tolist() == [[0, 1], [1, 0]] and "momentum_buffer" in opt.members[0].state[new[1]]
+    with pytest.raises(ValueError, match="3 groups: it must have 4"): opt.param_groups = opt.param_groups[1:]
+
+def test_members_are_optimizers():
+    with pytest.raises(TypeError, match="members holds list"): Optimizers([nn.Parameter(torch.ones(1))])
+
+def test_optimizers_of_optimizers():
+    a, b = two_linears(), two_linears()
+    rest = [b[0].bias, *b[2].parameters()]
+    outer = Optimizers(Muon([b[0].weight], lr=.02, dtype=torch.float64),
+                       Optimizers(SGD(rest[:1], lr=.1, momentum=.9), SGD(rest[1:], lr=.1, momentum=.9)))
+    opt = joint(a)
+    for i in range(3): step(a, opt, i), step(b, outer, i)
+    again = copy.deepcopy(outer)
+    again.load_state_dict(outer.state_dict())
+    assert all(torch.equal(p, q) for p, q in zip(a.parameters(), b.parameters()))
+    assert len(again.state) == 4 and [len(group["params"]) for group in again.param_groups] == [1, 1, 2]
+
+def test_scaler_skips_all_members():
+    p, q = (nn.Parameter(torch.ones(2)) for _ in range(2))
+    opt, scaler = Optimizers(SGD([p]), torch.optim.Adam([q], fused=True)), torch.amp.GradScaler("cpu", init_scale=8.)
+    scaler.scale(p.sum() + q.sum()).backward()
+    q.grad[0] = math.inf
+    scaler.step(opt), scaler.update()
+    assert p.tolist() == q.tolist() == [1., 1.] and scaler.get_scale() == 4.
+
+def both_cycle(cls, **kwargs):
+    "Momentum of each group, by its own name, over eight steps."
+    opt = cls(two_linears())
+    schedule = kwargs.pop("make")(opt, **kwargs)
+    seen = []
+    for _ in range(8):
+        seen.append([group["betas"][0] if "betas" in group else group["momentum"] for group in opt.param_groups])
+        opt.step(), schedule.step()
+    return seen
+
+@pytest.mark.parametrize("name, arguments", [("OneCycleLR", dict(max_lr=.1, total_steps=9)),
+                                             ("CyclicLR", dict(base_lr=.01, max_lr=.1, step_size_up=3))])
+def test_schedulers_cycle_the_momentum_of_all(name, arguments):
+    "Ours as PyTorch's; of a member with betas and one with momentum only ours, PyTorch's know one name."
+    ours, theirs = getattr(sched, name), getattr(torch.optim.lr_scheduler, name)
+    mixed = lambda model: Optimizers(Muon([model[0].weight]), AdamW(model[2].parameters()))
+    adams = lambda model: Optimizers(AdamW([model[0].weight]), NAdam(model[2].parameters()))
+    plain = both_cycle(joint, make=ours, **arguments)
+    assert len(set(map(tuple, plain))) > 3 and all(a == b for a, b in plain)
+    for make, cls in (theirs, joint), (ours, mixed), (ours, adams), (theirs, adams):
+        assert both_cycle(cls, make=make, **arguments) == [pytest.approx(row, rel=1e-12) for row in plain]
+    with pytest.raises(ValueError, match="momentum"): both_cycle(mixed, make=theirs, **arguments)
+    none = lambda model: Optimizers(Muon([model[0].weight]), Adagrad(model[2].parameters()))
+    with pytest.raises(ValueError, match="a group of Optimizers has neither"): both_cycle(none, make=ours, **arguments)
 
 def test_torch_schedulers_set_the_rates_of_all():
     model = two_linears()

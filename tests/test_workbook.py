@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np, openpyxl, pytest, torch
 from conftest import ROOT
-from miniai.lab.workbook import _DATA, RULES, START, expand, optimizer_workbook
+from miniai.lab.workbook import _DATA, PLAIN, RULES, START, expand, optimizer_workbook
 from miniai.optim import SGD, Adam, RMSprop
 
 COMMITTED = ROOT / "nbs/workbook/optimizers.xlsx"
@@ -156,7 +156,48 @@ def test_committed_file_is_what_make_workbook_writes(tmp_path):
 @pytest.mark.parametrize("bad, said", [
     (dict(epochs=0), "epochs is 0"), (dict(points=1), "points is 1"), (dict(epochs=2.5), "epochs is 2.5"),
     (dict(adam_rate=.1), "no input cell adam_rate: there are line_slope"), (dict(adam_lr=math.nan), "adam_lr is nan"),
-    (dict(noise="much"), "noise is 'much'")])
+    (dict(noise="much"), "noise is 'much'"), (dict(annealed_T_max=0), "annealed_T_max is 0: it must be a number above 0"),
+    (dict(annealed_T_max=None), "annealed_T_max is None"), (dict(momentum_mu=1.5), "momentum_mu is 1.5: it must be a number from 0 to 1"),
+    (dict(rmsprop_alpha=-.1), "rmsprop_alpha is -0.1"), (dict(adam_beta1=1), "adam_beta1 is 1: it must be at least 0 and below 1"),
+    (dict(annealed_beta2=1.), "annealed_beta2 is 1.0"), (dict(adam_eps=-1e-9), "adam_eps is -1e-09: it must be a number ≥ 0"),
+    (dict(sgd_delta=0), "sgd_delta is 0: it must be a number other than 0"), (dict(sgd_lr=10**400), "sgd_lr is 1000"),
+    (dict(sgd_lr=True), "sgd_lr is True"), (dict(rules={"Mine": ("", dict(beta1=2.), PLAIN)}), "mine_beta1 is 2.0")])
 def test_bad_arguments_are_named_and_nothing_is_written(tmp_path, bad, said):
     with pytest.raises(ValueError, match=re.escape(said)): optimizer_workbook(tmp_path / "book.xlsx", **bad)
     assert not list(tmp_path.iterdir())
+
+def test_an_error_in_a_rule_writes_nothing(tmp_path):
+    with pytest.raises(NameError): optimizer_workbook(tmp_path / "book.xlsx", rules={"mine": ("", dict(lr=.1), PLAIN | {"new_?": "{unknown}"})})
+    assert not list(tmp_path.iterdir())
+
+def test_numpys_numbers_are_numbers(tmp_path):
+    given, plain = (optimizer_workbook(tmp_path / f"{i}.xlsx", 2, 3, **inputs) for i, inputs in enumerate(
+        (dict(sgd_lr=np.float32(.5), annealed_T_max=np.int64(4)), dict(sgd_lr=.5, annealed_T_max=4))))
+    for sheet in plain: assert all(np.array_equal(given[sheet][c], plain[sheet][c]) for c in plain[sheet])
+
+# -- numbers that outgrow a float
+
+GROWN = [dict(sgd_lr=1.), dict(adam_lr=1e300), dict(start_a=1e200), dict(line_slope=1e308),
+         dict(noise=0., start_a=2., start_b=10., adam_eps=0.)]
+
+@pytest.mark.parametrize("inputs", GROWN, ids=lambda inputs: "_".join(inputs))
+def test_what_is_no_number_is_an_error_as_in_a_spreadsheet(inputs, tmp_path):
+    "An error goes on into every cell that uses it; arrays keep inf and nan; no part of the file holds either."
+    path = tmp_path / "book.xlsx"
+    values = optimizer_workbook(path, *((8, 30) if "sgd_lr" in inputs else (2, 3)), **inputs)
+    with zipfile.ZipFile(path) as z:
+        text = "".join(z.read(n).decode() for n in z.namelist() if "worksheets/sheet" in n)
+        assert not re.search(r"<v>[^<]*(inf|nan)", text, re.I)
+    shown, formulas = (openpyxl.load_workbook(path, data_only=only) for only in (True, False))
+    broken = {f"{s.title}!{c.coordinate}" for s in shown for row in s.iter_rows() for c in row if c.value == "#NUM!"}
+    assert broken and len(broken) == len(re.findall(r't="e"><f>', text))
+    for sheet in formulas:
+        for c in (c for row in sheet.iter_rows() for c in row if c.data_type == "f"):
+            uses = {f"{sheet.title}!{a}" for a in re.findall(r"\b[A-Z]{1,2}[0-9]+\b", c.value)}
+            if uses & broken: assert f"{sheet.title}!{c.coordinate}" in broken, c.value
+    for name in RULES:
+        for i in range(1, len(values[name]["step"]) + 1):
+            for column in COLUMNS[name]:
+                there = shown[name][cell(name, column, i)].value
+                assert there == "#NUM!" or math.isclose(there, values[name][column][i - 1], rel_tol=1e-14)
+    assert any(not np.isfinite(column).all() for name in RULES for column in values[name].values())

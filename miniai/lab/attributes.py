@@ -13,23 +13,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .._check import check_number
+from .._check import check_labels, check_number, check_tensor, check_whole
 from ..data import DataLoaders, ImageData
 from ..metrics import accuracy
 
 # %% ../../nbs/modules/attributes.ipynb #08cf8a32
 def mirror_and_turn(
     x: Tensor,                   # [n, c, h, h]
-    mirrored: Tensor,            # int64 [n], 0 or 1: left and right are swapped first
-    turn: Tensor,                # int64 [n], 0 … 3: then so many quarter turns, counterclockwise
+    mirrored: Tensor,            # int [n], 0 or 1: left and right are swapped first
+    turn: Tensor,                # int [n], 0 … 3: then so many quarter turns, counterclockwise
 ) -> Tensor:                     # the same shape and device
     "Each picture mirrored and turned as its labels say. Raises ValueError naming what does not fit."
     if x.ndim != 4 or x.shape[2] != x.shape[3]:
         raise ValueError(f"x is {list(x.shape)}: quarter turns need square pictures [n, c, h, h]")
-    for name, label in (("mirrored", mirrored), ("turn", turn)):
-        if label.shape != x.shape[:1] or label.dtype != torch.int64:
-            raise ValueError(f"{name} is {label.dtype} {list(label.shape)}: it must be int64, one for each of "
-                             f"{len(x)} pictures")
+    mirrored, turn = check_labels("mirrored", mirrored, 2, x.shape[:1]), check_labels("turn", turn, 4, x.shape[:1])
     each = lambda label: label.bool().view(-1, 1, 1, 1)
     x = torch.where(each(mirrored), x.flip(3), x)
     x = torch.where(each(turn & 1), x.rot90(1, (2, 3)), x)
@@ -45,7 +42,7 @@ def group_of(
     classes: list,               # names of Fashion-MNIST's categories, in the order of their numbers
 ) -> Tensor:                     # int64 [n classes]: the group of each
     "Which of `GROUPS` each category belongs to. Raises ValueError for a category that is in none."
-    number = {name: i for i, names in enumerate(GROUPS.values()) for name in names}
+    number, classes = {name: i for i, names in enumerate(GROUPS.values()) for name in names}, list(classes)
     if unknown := [name for name in classes if name not in number]:
         raise ValueError(f"classes has {unknown[0]!r}, which is in no group: known are {', '.join(number)}")
     return torch.tensor([number[name] for name in classes])
@@ -66,6 +63,7 @@ class ViewedBatches:
     def __iter__(self):
         rng = None if self.seed is None else torch.Generator().manual_seed(self.seed)
         for x, category in self.loader:
+            category = check_labels("category", category, len(self.groups))
             drawn = torch.randint(8, (len(x),), generator=rng).to(category.device)
             mirrored, turn = drawn // 4, drawn % 4
             self.groups = self.groups.to(category.device)
@@ -81,11 +79,11 @@ def viewed_dls(
 
 # %% ../../nbs/modules/attributes.ipynb #0248ec73
 def flipped_labels(
-    mirrored: Tensor,            # int64, 0 or 1
-    turn: Tensor,                # int64, 0 … 3
+    mirrored: Tensor,            # int, 0 or 1
+    turn: Tensor,                # int, 0 … 3
 ) -> tuple[Tensor, Tensor]:      # both, for the picture that is flipped left to right after it was turned
     "The labels of a flipped view."
-    return 1 - mirrored, -turn % 4
+    return 1 - check_labels("mirrored", mirrored, 2), -check_labels("turn", turn, 4) % 4
 
 class FlipWithLabels:
     "Mirrors each picture, left to right, with probability `p`, and updates its labels: for `BatchTransformCB`."
@@ -93,12 +91,12 @@ class FlipWithLabels:
         p: float = .5,           # share of the pictures
     ):
         "Raises ValueError for a p outside 0 … 1."
-        check_number("p", p, 0, 1)
-        self.p = p
+        self.p = check_number("p", p, 0, 1)
     def __call__(self,
-        batch: tuple,            # x [n, c, h, h], y int64 [n, 4] in the order of `HEADS`
+        batch: tuple,            # x [n, c, h, h], y int [n, 4] in the order of `HEADS`
     ) -> tuple:
         x, y = batch
+        y = check_labels("y", y, shape=(len(x), len(HEADS)))
         which = torch.rand(len(x), device=x.device) < self.p
         mirrored, turn = flipped_labels(y[:, 1], y[:, 2])
         flipped = torch.stack([y[:, 0], mirrored, turn, y[:, 3]], 1)
@@ -108,9 +106,7 @@ class FlipWithLabels:
 def _check_heads(heads):
     "Raise ValueError unless heads is a dictionary of names and numbers of answers."
     if not isinstance(heads, dict) or not heads: raise ValueError(f"heads is {heads!r}: it must be {{name: answers}}")
-    for name, n in heads.items():
-        if not isinstance(n, int) or n < 2:
-            raise ValueError(f"heads[{name!r}] is {n!r}: it must be a whole number of answers, at least 2")
+    for name, n in heads.items(): check_whole(f"heads[{name!r}]", n, 2, why=": so many answers has the question")
 
 class ManyHeads(nn.Module):
     "A shared body and a linear head for each question; puts out all scores side by side, [n, sum of answers]."
@@ -132,22 +128,23 @@ def split_heads(
     heads: dict = HEADS,         # name → number of answers
 ) -> dict:                       # name → scores [n, answers]
     "Cut the scores where one head ends and the next begins. Raises ValueError where their number does not fit."
-    if scores.shape[1] != sum(heads.values()):
-        raise ValueError(f"scores has {scores.shape[1]} columns: {heads} need {sum(heads.values())}")
-    return dict(zip(heads, scores.split([*heads.values()], 1)))
+    sizes = [int(n) for n in heads.values()]
+    scores = check_tensor("scores", scores, "a tensor [n, sum of answers]")
+    if scores.ndim != 2: raise ValueError(f"scores has the shape {list(scores.shape)}: it must be [n, {sum(sizes)}]")
+    if scores.shape[1] != sum(sizes):
+        raise ValueError(f"scores has {scores.shape[1]} columns: {heads} need {sum(sizes)}")
+    return dict(zip(heads, scores.split(sizes, 1)))
 
 # %% ../../nbs/modules/attributes.ipynb #8fee8a45
 def head_losses(
     scores: Tensor,              # [n, sum of answers]
-    targets: Tensor,             # int64 [n, heads]
+    targets: Tensor,             # int [n, heads]
     heads: dict = HEADS,         # name → number of answers, in the order of the targets' columns
 ) -> Tensor:                     # [heads]
     "Cross-entropy of each head, in nats. Raises ValueError where scores or targets don't fit the heads."
-    if targets.shape != (len(scores), len(heads)):
-        raise ValueError(f"targets is {list(targets.shape)}: {len(heads)} heads and {len(scores)} pictures need "
-                         f"[{len(scores)}, {len(heads)}]")
-    parts = split_heads(scores, heads).values()
-    return torch.stack([F.cross_entropy(part, target) for part, target in zip(parts, targets.unbind(1))])
+    parts, targets = split_heads(scores, heads), check_labels("targets", targets, shape=(len(scores), len(heads)))
+    return torch.stack([F.cross_entropy(part, check_labels(f"targets of {name}", target, part.shape[1]))
+                        for (name, part), target in zip(parts.items(), targets.unbind(1))])
 
 class HeadsLoss(nn.Module):
     "Weighted sum of the heads' losses."
@@ -187,7 +184,8 @@ def head_accuracies(
     heads: dict = HEADS,         # name → number of answers, in the order of the targets' columns
 ) -> dict:                       # name → function (scores, targets) → accuracy
     "Accuracy of each head, for `MetricsCB(**head_accuracies())`."
-    def of(name, i): return lambda scores, targets: accuracy(split_heads(scores, heads)[name], targets[:, i])
+    def column(targets, n, i): return check_labels("targets", targets, shape=(n, len(heads)))[:, i]
+    def of(name, i): return lambda scores, targets: accuracy(split_heads(scores, heads)[name], column(targets, len(scores), i))
     return {name: of(name, i) for i, name in enumerate(heads)}
 
 # %% ../../nbs/modules/attributes.ipynb #6e95d41f
@@ -207,7 +205,9 @@ def write_predictions(
     answers: Tensor,             # int64 [n, heads]
     heads: dict = HEADS,         # names of the columns
 ):
-    "Write a file of predictions: a line with the columns' names, then one a picture."
+    """Write a file of predictions: a line with the columns' names, then one a picture. Raises ValueError for answers
+    that are no class numbers, or not one a head."""
+    answers = check_labels("answers", answers, shape=(len(answers), len(heads)))
     rows = [["id", *heads], *([i, *row] for i, row in enumerate(answers.tolist()))]
     Path(path).write_text("".join(",".join(map(str, row)) + "\n" for row in rows), encoding="utf-8")
 
@@ -247,7 +247,8 @@ def score_predictions(
     heads: dict = HEADS,         # name → number of answers
 ) -> dict:                       # name → accuracy, and their mean under "mean"
     "The leaderboard's score of a file. Raises as `read_predictions` does."
-    share = (read_predictions(path, len(answers), heads) == answers).double().mean(0).tolist()
+    answers = check_labels("answers", answers, shape=(len(answers), len(heads)))
+    share = (read_predictions(path, len(answers), heads) == answers.cpu()).double().mean(0).tolist()
     return dict(zip(heads, share)) | dict(mean=sum(share) / len(share))
 
 # %% ../../nbs/modules/attributes.ipynb #c2b7b57b
@@ -256,6 +257,7 @@ def percentile(
     entries: list,               # all scores, yours may be among them
 ) -> float:                      # 0 … 100
     "Percentile rank: the share of entries below, and half of those that are equal. Raises ValueError without entries."
-    if not len(entries): raise ValueError("entries is empty: a percentile needs somebody to be compared with")
+    entries = list(entries)
+    if not entries: raise ValueError("entries is empty: a percentile needs somebody to be compared with")
     if not all(e == e for e in (score, *entries)): raise ValueError("score or entries has a nan: that is no score")
     return 100 * sum((e < score) + .5 * (e == score) for e in entries) / len(entries)

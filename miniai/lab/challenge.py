@@ -15,7 +15,6 @@ from statistics import mean, stdev
 
 from IPython.display import display
 from filelock import FileLock
-import matplotlib.pyplot as plt
 import torch
 from torch import Tensor
 
@@ -28,6 +27,7 @@ from .experiments import budget, recorded
 from ..learner import Learner, MetricsCB
 from ..metrics import accuracy
 from ..speed import Recipe, multi_view, speedrun
+from ..vis import new_axes
 
 # %% ../../nbs/modules/challenge.ipynb #bd396cf8
 MAX_PARAMETERS = 5_000_000
@@ -148,7 +148,7 @@ def plot_board(
     ax=None,                     # None makes one
 ):                               # the axes
     "Accuracy over epochs: rings without TTA, triangles with it; references grey, ours black, yours black and filled."
-    ax = plt.subplots(figsize=(7, 4), dpi=100, layout="constrained")[1] if ax is None else ax
+    ax = new_axes(figsize=(7, 4), dpi=100, layout="constrained") if ax is None else ax
     styles = dict(reference=("0.6", "none"), ours=("0", "none"), yours=("0", "0"))
     for (who, (color, fill)), tta in product(styles.items(), (False, True)):
         mine = [e for e in entries if e.accuracy is not None and (e.who, e.tta) == (who, tta)]

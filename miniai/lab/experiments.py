@@ -15,12 +15,12 @@ from importlib import resources
 from pathlib import Path
 from statistics import mean, stdev
 
-import matplotlib.pyplot as plt
 import torch
 from filelock import FileLock
 
 from ..core import Table, default_device, tier
 from .statistics import Difference, holm, paired
+from ..vis import new_axes
 
 # %% ../../nbs/modules/experiments.ipynb #cdf2feaa
 def _root():
@@ -416,7 +416,7 @@ def plot_curves(
 ):
     """The mean over the seeds at each row, in a band of one standard deviation. Runs without rows are left out. Returns
     the axes."""
-    ax = ax or plt.subplots(figsize=(7, 3.5), dpi=100, layout="constrained")[1]
+    ax = ax or new_axes(figsize=(7, 3.5), dpi=100, layout="constrained")
     percent = 100 if "accuracy" in metric else 1
     for i, (label, runs) in enumerate(experiments.items()):
         curves = [percent * torch.tensor(c, dtype=torch.float64) for c in (r.curve(metric) for r in runs) if len(c) > 1]
@@ -441,7 +441,7 @@ def plot_effects(
     after Holm's correction for all comparisons of the figure. Returns the axes."""
     (base, reference), *others = experiments.items()
     found = {label: compare(runs, reference, metric) for label, runs in others}
-    ax = ax or plt.subplots(figsize=(7, 1 + .4 * len(others)), dpi=100, layout="constrained")[1]
+    ax = ax or new_axes(figsize=(7, 1 + .4 * len(others)), dpi=100, layout="constrained")
     told = {label: d for label, d in found.items() if d}
     clear = dict(zip(told, (p < .05 for p in holm([d.p for d in told.values()]))))
     percent, of = (100, "points") if "accuracy" in metric else (1, unit(metric))

@@ -10,9 +10,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import matplotlib.pyplot as plt
 import torch
+
 from .._check import check_above, check_number, check_whole
+from ..vis import new_axes
 
 # %% ../../nbs/modules/surface.ipynb #fedad383
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def plot_surface(
     ax=None,                     # matplotlib axes; None makes new ones
 ):
     "Shades of height, each a constant factor above the one below it; a cross marks the minimum. Returns the axes."
-    if ax is None: ax = plt.subplots(figsize=(5, 4), dpi=100)[1]
+    if ax is None: ax = new_axes(figsize=(5, 4), dpi=100)
     x = torch.linspace(*surface.xlim, 160, dtype=torch.float64)
     y = torch.linspace(*surface.ylim, 160, dtype=torch.float64)
     with torch.no_grad(): z = surface(torch.stack(torch.meshgrid(x, y, indexing="xy"), -1))

@@ -14,7 +14,7 @@ import numpy as np
 import xlsxwriter
 from xlsxwriter.utility import xl_rowcol_to_cell
 
-from .._check import check_whole
+from .._check import check_above, check_number, check_whole
 
 # %% ../../nbs/modules/workbook.ipynb #7b1d9021
 START = {                        # column → formula, in every sheet
@@ -70,7 +70,7 @@ def expand(
     return {name.replace("?", p): formula.replace("?", p)
             for name, formula in rule.items() for p in ("ab" if "?" in name else "a")}
 
-_FUNCTIONS = dict(INT=math.floor, MOD=lambda n, d: n % d, INDEX=lambda xs, i: xs[i - 1], COUNT=len, SQRT=math.sqrt,
+_FUNCTIONS = dict(INT=math.floor, MOD=lambda n, d: n % d, INDEX=lambda xs, i: xs[int(i) - 1], COUNT=len, SQRT=np.sqrt,
                  COS=math.cos, PI=lambda: math.pi, SUMPRODUCT=lambda v: float(np.sum(v)),
                  SLOPE=lambda y, x: float(np.polyfit(x, y, 1)[0]), INTERCEPT=lambda y, x: float(np.polyfit(x, y, 1)[1]))
 
@@ -81,8 +81,20 @@ def evaluate(
     formula: str,                # names in braces, a spreadsheet's operators and functions
     values: dict,                # name → number
 ) -> float:
-    "A formula's value by Python, which needs no spreadsheet."
+    "A formula's value by Python, which needs no spreadsheet. Raises ArithmeticError where Python's numbers do."
     return eval(_compiled(formula), _FUNCTIONS, values)
+
+class _Error(float): "What NumPy has, inf, nan or a number made of them, where a spreadsheet shows an error."
+
+def _value(formula, values):
+    "A formula's value. An error goes on into everything that uses it, as it does in a spreadsheet."
+    with np.errstate(all="ignore"):
+        try: value = evaluate(formula, values)
+        except ArithmeticError:
+            exact = {k: np.float64(v) if isinstance(v, (int, float)) else v for k, v in values.items()}
+            value = evaluate(formula, exact)
+    used = (values.get(name) for name in _compiled(formula).co_names)
+    return value if math.isfinite(value) and not any(isinstance(v, _Error) for v in used) else _Error(value)
 
 # %% ../../nbs/modules/workbook.ipynb #77cb665d
 _WORDS = {"*": "·", "+": " + ", "-": " − ", "/": " / ", "^2": "²", ",": ", "}
@@ -100,9 +112,10 @@ class _Sheet:
         self.sheet.merge_range(1, 0, 2, 4, about, formats["about"])
 
     def formula(self, row, column, formula, values={}, style="number"):
-        value = evaluate(formula, self.known | values)
+        value = _value(formula, self.known | values)
         cells = re.sub(r"{(\w+)}", lambda name: self.where[name[1]], formula)
-        self.sheet.write_formula(row, column, f"={cells}", self.formats[style], value)
+        shown = "#NUM!" if isinstance(value, _Error) else value
+        self.sheet.write_formula(row, column, f"={cells}", self.formats[style], shown)
         return value
 
     def name_cell(self, row, name, note, value=None, formula=None, short=None):
@@ -261,6 +274,17 @@ _FORMATS = dict(
 ) | {f"{name} last": dict(num_format=number, bottom=1) for name, number in (("number", "0.0000"), ("whole", "0"))}
 
 # %% ../../nbs/modules/workbook.ipynb #61779b86
+def _input(name, short, value):
+    "An input as a Python number. Raises ValueError, naming its cell, for one that makes no sheet."
+    value = check_number(name, value)
+    if short in ("mu", "alpha"): check_number(name, value, 0, 1)
+    if short in ("beta1", "beta2") and not 0 <= value < 1:
+        raise ValueError(f"{name} is {value!r}: it must be at least 0 and below 1")
+    if short == "eps": check_number(name, value, 0)
+    if short == "T_max": check_above(0, **{name: value})
+    if short == "delta" and value == 0: raise ValueError(f"{name} is {value!r}: it must be a number other than 0")
+    return value
+
 def _input_cells(epochs, points, rules, inputs):
     "Sheet → input cell → value, with `inputs` put in. ValueError for what cannot be."
     check_whole("epochs", epochs, 1), check_whole("points", points, 2)
@@ -269,11 +293,11 @@ def _input_cells(epochs, points, rules, inputs):
              for sheet, given in cells.items() for name in given}
     for name, value in inputs.items():
         if name not in place: raise ValueError(f"there is no input cell {name}: there are {', '.join(place)}")
-        if not (isinstance(value, (int, float)) and math.isfinite(value)):
-            raise ValueError(f"{name} is {value!r}: it must be a finite number")
         sheet, short = place[name]
         cells[sheet][short] = value
-    for sheet in rules: cells[sheet] = {k: epochs * points if v is None else v for k, v in cells[sheet].items()}
+    for name, (sheet, short) in place.items():
+        value = epochs * points if cells[sheet][short] is None and name not in inputs else cells[sheet][short]
+        cells[sheet][short] = _input(name, short, value)
     return cells
 
 # %% ../../nbs/modules/workbook.ipynb #bca11842
@@ -286,21 +310,22 @@ def optimizer_workbook(
     **inputs,                    # input cells by name, such as adam_lr=.5 or noise=0.
 ) -> dict:                       # sheet → column → numpy array [steps]; "rmse" is [epochs + 1]
     """Write the lesson's workbook: data and a sheet an optimizer, every number a live formula, charts, no macros.
-    What it returns, and puts beside each formula, is `evaluate`'s. Raises ValueError for bad arguments."""
-    cells = _input_cells(epochs, points, rules, inputs)
-    with xlsxwriter.Workbook(str(path)) as book:
-        book.set_properties({"title": "Optimizers, row by row", "created": datetime(2026, 1, 1)})
-        formats = {name: book.add_format(given) for name, given in _FORMATS.items()}
-        readme = book.add_worksheet("Read me")
-        readme.hide_gridlines(2), readme.set_column(0, 0, 18), readme.set_column(1, 1, 100), readme.fit_to_pages(1, 1)
-        readme.write(0, 0, "Optimizers, row by row", formats["title"])
-        for row, (name, text) in enumerate(_README.items(), 2):
-            readme.write(row, 0, name, formats["name"]), readme.write(row, 1, text, formats["text"])
-        data = _Sheet(book, formats, "data", "A line and noise. Coloured cells are yours to change.", {})
-        values = {"data": _write_data(data, cells["data"], points, seed)}
-        for name, (about, _, rule) in rules.items():
-            sheet = _Sheet(book, formats, name, about, data.known)
-            rows = _write_rule(sheet, cells[name], rule, epochs, points)
-            values[name] = {column: np.array([row[column] for row in rows[1:]]) for column in rows[-1]}
-            values[name]["rmse"] = np.array(_write_summary(sheet, rows, epochs, points))
+    What it returns, and puts beside each formula, is `evaluate`'s; numbers that have grown too large for a float are
+    inf or nan there, and #NUM! in the sheet. Raises ValueError for bad arguments."""
+    cells, book = _input_cells(epochs, points, rules, inputs), xlsxwriter.Workbook(str(path))
+    book.set_properties({"title": "Optimizers, row by row", "created": datetime(2026, 1, 1)})
+    formats = {name: book.add_format(given) for name, given in _FORMATS.items()}
+    readme = book.add_worksheet("Read me")
+    readme.hide_gridlines(2), readme.set_column(0, 0, 18), readme.set_column(1, 1, 100), readme.fit_to_pages(1, 1)
+    readme.write(0, 0, "Optimizers, row by row", formats["title"])
+    for row, (name, text) in enumerate(_README.items(), 2):
+        readme.write(row, 0, name, formats["name"]), readme.write(row, 1, text, formats["text"])
+    data = _Sheet(book, formats, "data", "A line and noise. Coloured cells are yours to change.", {})
+    values = {"data": _write_data(data, cells["data"], points, seed)}
+    for name, (about, _, rule) in rules.items():
+        sheet = _Sheet(book, formats, name, about, data.known)
+        rows = _write_rule(sheet, cells[name], rule, epochs, points)
+        values[name] = {column: np.array([row[column] for row in rows[1:]]) for column in rows[-1]}
+        values[name]["rmse"] = np.array(_write_summary(sheet, rows, epochs, points))
+    book.close()                                         # only here is the file written
     return values

@@ -1,10 +1,10 @@
 "The spreadsheet of 05, computed by spreadsheet engines, against `miniai.optim`."
-import re, shutil, subprocess, zipfile
+import math, re, shutil, subprocess, zipfile
 
 import formulas, openpyxl, pytest
 from miniai.core import tier
-from miniai.lab.workbook import optimizer_workbook
-from test_workbook import OTHERS, assert_equal_to_optim, input_cells
+from miniai.lab.workbook import RULES, optimizer_workbook
+from test_workbook import GROWN, OTHERS, assert_equal_to_optim, input_cells
 
 # An engine needs some 4 ms a formula, and the whole book has 25,000. Its rows are all alike: there is a test for that.
 SIZE = dict(points=5, epochs=3) if tier() == "smoke" else dict(points=30, epochs=8)
@@ -32,6 +32,18 @@ def reader(solution):
 
 def test_engine_equals_optim(engine):
     assert_equal_to_optim(reader(engine.calculate()), SIZE["epochs"], SIZE["points"])
+
+@pytest.mark.parametrize("inputs", GROWN[2:], ids=lambda inputs: "_".join(inputs))
+def test_errors_are_where_the_engine_has_them(inputs, tmp_path):
+    "In these cells and no others; and the book opens with the errors in it."
+    path = tmp_path / "book.xlsx"
+    optimizer_workbook(path, 2, 3, **inputs)
+    shown, live = (openpyxl.load_workbook(path, data_only=only) for only in (True, False))
+    read = reader(formulas.ExcelModel().loads(str(path)).finish().calculate())
+    for sheet in RULES:
+        for cell in (c for row in live[sheet].iter_rows() for c in row if c.data_type == "f"):
+            value, at = read(sheet, cell.coordinate), cell.coordinate
+            assert (shown[sheet][at].value == "#NUM!") == (isinstance(value, str) or not math.isfinite(value)), (sheet, at)
 
 def test_every_input_cell_is_live(engine):
     "All of them changed in the engine, as a reader would: every row follows."
