@@ -19,10 +19,10 @@ from ._nested import n_examples
 from ._recording import MetricsCB, sums
 from .learner import Callback, CancelFitException
 
-# %% ../nbs/modules/training.ipynb #3ecb8c2d
+# %% ../nbs/modules/training.ipynb #b68a8937
 class AccumulateCB(Callback):
-    """One step for several batches, with the gradient that they would have as one: a last group that is smaller, batches of
-    different sizes and targets that the loss leaves out count for what they are. Batchnorm still sees each batch alone.
+    """One step for several batches, with the gradient that they would have as one: a smaller last group, batches of
+    different sizes and targets that the loss leaves out count for what they are. Batchnorm sees each batch alone.
     Schedules, averages and `learn.total_steps` count steps. A group ends with its epoch."""
     order = -50                  # before whoever looks at `learn.complete` or at the gradient
     def __init__(self,
@@ -48,19 +48,20 @@ class AccumulateCB(Callback):
     def after_backward(self, learn):
         self._add(learn)
         if sums(learn.loss_func): return
+        total, moves = self.total, isinstance(self.total, Tensor) and not self.total.is_cpu
         params = chain(learn.model.parameters(), *(group["params"] for group in learn.opt.param_groups))
         for p in {id(p): p for p in params}.values():
-            if p.grad is not None: p.grad.div_(self.total.to(p.device) if isinstance(self.total, Tensor) else self.total)
+            if p.grad is not None: p.grad.div_(total.to(p.device) if moves else total)
     def zero_grad(self, learn):
         self.n, self.total, self.coming = 0, 0., None
         type(learn).zero_grad(learn)
     def cleanup_batch(self, learn): self._add(learn)
 
-# %% ../nbs/modules/training.ipynb #36af6657
+# %% ../nbs/modules/training.ipynb #e34d1c2c
 class EarlyStoppingCB(Callback):
-    """Ends the fit after `patience` epochs without a better value of a metric, and puts back weights and buffers of the best
-    epoch, those of a moving average (`EMACB`) too. Each fit begins anew, unless it resumes. Raises ValueError for a name
-    that the fit does not measure."""
+    """Ends the fit after `patience` epochs without a better value of a metric, and puts back weights and buffers of the
+    best epoch, those of a moving average (`EMACB`) too. Each fit begins anew, unless it resumes. Raises ValueError for
+    a name that the fit does not measure."""
     order, in_lr_find = 300, False   # after all that an epoch's end records
     def __init__(self,
         name: str = "valid_loss",  # in a MetricsCB's history
@@ -116,8 +117,8 @@ class EarlyStoppingCB(Callback):
         "The best epoch with its weights, and how long ago it was."
         return dict(best=self.best, best_epoch=self.best_epoch, waited=self.waited, kept=self._kept, over=self._over)
     def load_state_dict(self, state):
-        self.best, self.best_epoch, self.waited, self._over = (state[k] for k in ("best", "best_epoch", "waited", "over"))
-        self._kept = state["kept"]
+        self.best, self.best_epoch, self.waited = state["best"], state["best_epoch"], state["waited"]
+        self._kept, self._over = state["kept"], state["over"]
 
 def _tensors(model): return [*model.parameters(), *model.buffers()]
 
@@ -141,8 +142,8 @@ class _Rows:
                 at = self._read(line, n)
                 if at[0] > step or at[1] >= epoch:
                     if resumed: break
-                    raise ValueError(f"{self.path} has step {at[0]:g} of another training: log to another file, delete this "
-                                     "one, or go on with that training by fit(resume=…)")
+                    raise ValueError(f"{self.path} has step {at[0]:g} of another training: log to another file, delete "
+                                     "this one, or go on with that training by fit(resume=…)")
                 end += len(line)
         os.truncate(self.path, end)
     def _read(self, line, n):
@@ -160,9 +161,11 @@ class _Rows:
     def add(self, step, numbers):
         "Write a row. Raises OSError; the file then ends with a whole row."
         row = dict(step=step, **numbers)
-        if not self.csv: return self._append(json.dumps({k: v if math.isfinite(v) else None for k, v in row.items()}) + "\n")
-        if new := [name for name in row if name not in self.names]: self._widen(new)
-        self._append(_line(row.get(name, "") for name in self.names))
+        if self.csv:
+            if new := [name for name in row if name not in self.names]: self._widen(new)
+            text = _line(row.get(name, "") for name in self.names)
+        else: text = json.dumps({name: v if math.isfinite(v) else None for name, v in row.items()}) + "\n"
+        self._append(text)
     def _append(self, text):
         with self.path.open("ab", buffering=0) as file:
             end, raw = file.seek(0, os.SEEK_END), text.encode()
@@ -215,15 +218,15 @@ class _Function:
     def begin(self, step, epoch, resumed): pass
     def end(self): pass
 
-# %% ../nbs/modules/training.ipynb #20721b78
+# %% ../nbs/modules/training.ipynb #d834f97e
 class LoggerCB(Callback):
-    """Logs each epoch's row of the MetricsCB, and every so many steps the loss of that batch and the learning rate, by the
-    step. The log of a training that is resumed goes on behind the checkpoint: rows that came later are cut off. A full disk
-    is a warning. Of several processes, the main one logs. The range test is not logged."""
+    """Logs each epoch's row of the MetricsCB, and every so many steps the loss of that batch and the learning rate, by
+    the step. The log of a training that is resumed goes on behind the checkpoint: rows that came later are cut off. A
+    full disk is a warning. Of several processes, the main one logs. The range test is not logged."""
     order, in_lr_find = 45, False    # after whoever measures, before a scheduler sets the next rate
     def __init__(self,
-        to,                      # a file, .csv or .jsonl; or a function (step, numbers), numbers being a dict, for any tracker
-        every: int | None = None,  # steps between two rows of loss and rate, for each of which an accelerator is waited for
+        to,                      # a file, .csv or .jsonl; or a function (step, dict of numbers), for any tracker
+        every: int | None = None,  # steps between two rows of loss and rate; each makes the program wait for a GPU
     ):
         "Raises ValueError for another kind of file."
         if every is not None: check_whole("every", every, 1)
@@ -239,7 +242,7 @@ class LoggerCB(Callback):
     def before_fit(self, learn):
         self.metrics, self.began = next((cb for cb in learn.active if isinstance(cb, MetricsCB)), None), False
         if not (self.metrics or self.every):
-            raise ValueError("LoggerCB logs the rows of a MetricsCB, and there is none among the callbacks: add one, or give every")
+            raise ValueError("LoggerCB logs the rows of a MetricsCB, and no callback is one: add one, or give every")
     def before_epoch(self, learn):
         if learn.main and not self.began: self._begin(learn)
         if learn.phase == learn.phases[0]: self._log_epochs(learn)   # whose validation was left out
@@ -249,7 +252,8 @@ class LoggerCB(Callback):
         self.log.begin(learn.total_steps, self.epoch, resumed)
         self.began = True
     def after_batch(self, learn):
-        if not (self.began and self.every and learn.training and learn.stepped) or learn.total_steps % self.every: return
+        if not (self.began and self.every and learn.training and learn.stepped): return
+        if learn.total_steps % self.every: return
         lrs = [float(group["lr"]) for group in learn.opt.param_groups]
         rates = dict(lr=lrs[0]) if len(lrs) == 1 else {f"lr_{i}": lr for i, lr in enumerate(lrs)}
         self._add(learn, dict(loss=learn.loss.item(), **rates))
@@ -257,7 +261,8 @@ class LoggerCB(Callback):
         if learn.phase == learn.phases[-1]: self._log_epochs(learn)
     def _log_epochs(self, learn):
         "Log the rows that came since the last time."
-        for row in [row for row in self.metrics.history if row["epoch"] >= self.epoch] if self.began and self.metrics else ():
+        if not (self.began and self.metrics): return
+        for row in [row for row in self.metrics.history if row["epoch"] >= self.epoch]:
             self.epoch = row["epoch"] + 1
             self._add(learn, row)
     def _add(self, learn, numbers):

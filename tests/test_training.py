@@ -1,7 +1,6 @@
-"Callbacks of long trainings: accumulated gradients, early stopping, logs; rates by layer; models that leave the package."
-import copy, csv, errno, json, math, os, re
+"Callbacks of long trainings: accumulated gradients, early stopping, logs; rates by layer; models that leave."
+import copy, csv, json, math, os, signal
 from functools import partial
-from pathlib import Path
 
 import pytest
 import torch
@@ -10,11 +9,11 @@ from torch import nn
 
 from miniai._checkpoint import CheckpointCB
 from miniai._training import AccumulateCB, EarlyStoppingCB, LoggerCB
-from miniai.callbacks import EMACB, FreezeCB, GradientClipCB, LookaheadCB
+from miniai.callbacks import EMACB, GradientClipCB, LookaheadCB
 from miniai.data import DataLoaders
 from miniai.layers import resnet
 from miniai.learner import (
-    Callback, CancelBatchException, CancelEpochException, CancelFitException, DeviceCB, Learner, MetricsCB, MixedPrecisionCB,
+    Callback, CancelBatchException, CancelEpochException, CancelFitException, Learner, MetricsCB, MixedPrecisionCB,
     SingleBatchCB)
 from miniai.sched import BatchSchedCB, ExponentialLR, OneCycleLR
 from miniai.speed import speed_net
@@ -67,14 +66,15 @@ def test_others_see_the_gradient_of_the_large_batch_and_steps_alone():
     seen = {}
     def run(name, train, *cbs):
         rows = seen[name] = dict(norm=[], n=[], lr=[])
-        ema, frozen = EMACB(.5), FreezeCB([], 0)
-        learn = make(train, [*cbs, ema, LookaheadCB(3, every=2), BatchSchedCB(partial(ExponentialLR, gamma=.5)), GradientClipCB(.05),
-            at("after_backward", lambda learn: rows["norm"].append(torch.cat([p.grad.flatten() for p in learn.model.parameters()]).norm())),
-            at("after_step", lambda learn: (rows["n"].append(learn.total_steps), rows["lr"].append(learn.opt.param_groups[0]["lr"])))])
-        learn.fit(1)
-        return weights(learn), torch.cat([p.flatten() for p in ema.average.parameters()])
+        norm = lambda learn: nn.utils.get_total_norm([p.grad for p in learn.model.parameters()])
+        ema = EMACB(.5)
+        make(train, [*cbs, ema, LookaheadCB(3, every=2), BatchSchedCB(partial(ExponentialLR, gamma=.5)), GradientClipCB(.05),
+                     at("after_backward", lambda learn: rows["norm"].append(norm(learn))),
+                     at("after_step", lambda learn: rows["n"].append(learn.total_steps)),
+                     at("after_step", lambda learn: rows["lr"].append(learn.opt.param_groups[0]["lr"]))]).fit(1)
+        return nn.utils.parameters_to_vector(ema.average.parameters())
     small = pairs(SIZES)
-    for a, b in zip(run("large", grouped(small, 3)), run("parts", small, AccumulateCB(3))): torch.testing.assert_close(a, b)
+    torch.testing.assert_close(run("large", grouped(small, 3)), run("parts", small, AccumulateCB(3)))
     assert seen["parts"]["n"] == [1, 2, 3] and seen["parts"]["lr"] == seen["large"]["lr"] == [.1, .05, .025]
     torch.testing.assert_close(seen["parts"]["norm"], seen["large"]["norm"])
     assert seen["parts"]["norm"][0] == pytest.approx(.05)
@@ -89,8 +89,10 @@ def test_in_mixed_precision(dtype, close):
 
 def test_a_group_that_the_scaler_skips_leaves_nothing():
     infinite, small = torch.tensor(math.inf), pairs([8] * 6, torch.float32)
-    spoil = at("after_loss", lambda learn: learn.loss.register_hook(lambda g: g * infinite), lambda learn: learn.training and learn.iter == 1)
-    learn, alone = make(small, [AccumulateCB(3), spoil], dtype=torch.float32), make(small[3:], [AccumulateCB(3)], dtype=torch.float32)
+    spoil = at("after_loss", lambda learn: learn.loss.register_hook(lambda g: g * infinite),
+               lambda learn: learn.training and learn.iter == 1)
+    learn = make(small, [AccumulateCB(3), spoil], dtype=torch.float32)
+    alone = make(small[3:], [AccumulateCB(3)], dtype=torch.float32)
     for each in learn, alone: each.fit(1, cbs=[MixedPrecisionCB(torch.float16)])
     assert learn.total_steps == 1
     torch.testing.assert_close(weights(learn), weights(alone), rtol=0, atol=2e-4)
@@ -104,14 +106,13 @@ def test_a_cancelled_batch(event, cancelled, left, order):
     small = pairs([8, 5, 8, 8, 3, 8])
     cancel = at(event, throw(CancelBatchException()), lambda learn: learn.training and learn.iter in cancelled, order)
     learn, plain = make(small, [AccumulateCB(3), cancel]), make(grouped([small[i] for i in left], 3))
-    if event == "after_batch": left = [2, 3, 4, 5]
     learn.fit(1); plain.fit(1)
     torch.testing.assert_close(weights(learn), weights(plain))
 
 @pytest.mark.parametrize("error", [CancelEpochException, CancelFitException, ZeroDivisionError])
 def test_a_group_ends_with_its_epoch(error):
     small = pairs([8] * 6)
-    cut = at("after_batch", throw(error()), lambda learn: learn.training and learn.total_epochs == 1 and learn.iter == 3)
+    cut = at("after_batch", throw(error()), lambda learn: learn.training and (learn.total_epochs, learn.iter) == (1, 3))
     learn, plain = make(small, [AccumulateCB(3), cut]), make(grouped(small, 3))
     try: learn.fit(1)
     except ZeroDivisionError: pass
@@ -134,10 +135,11 @@ def test_lr_find_with_groups():
 
 def test_checkpoints_are_written_between_groups(tmp_path):
     small = pairs([8] * 7)
-    whole, lost = make(small, [AccumulateCB(3)]), make(small, [AccumulateCB(3), CheckpointCB(tmp_path, minutes=1e-9, keep=99)])
+    whole = make(small, [AccumulateCB(3)])
+    lost = make(small, [AccumulateCB(3), CheckpointCB(tmp_path, minutes=1e-9, keep=99)])
     whole.fit(3)
-    with pytest.raises(ZeroDivisionError):
-        lost.fit(3, cbs=[at("after_batch", throw(ZeroDivisionError()), lambda learn: learn.training and learn.epoch == 1 and learn.iter == 4)])
+    cut = at("after_batch", throw(ZeroDivisionError()), lambda learn: learn.training and (learn.epoch, learn.iter) == (1, 4))
+    with pytest.raises(ZeroDivisionError): lost.fit(3, cbs=[cut])
     assert [int(file.stem[5:]) for file in sorted(tmp_path.glob("step_*"))] == [1, 2, 3, 4]
     again = make(small, [AccumulateCB(3)])
     again.fit(3, resume=tmp_path)
@@ -199,20 +201,22 @@ def test_after_an_error_the_weights_stay(error, stays):
 
 def test_the_best_average_comes_back_too():
     ema = EMACB(0.)
-    learn = planned([3., 1., 2., 2.], EarlyStoppingCB(patience=2), ema, at("after_step", lambda learn: [p.data.fill_(learn.epoch) for p in learn.model.parameters()]))
+    mark = at("after_step", lambda learn: [p.data.fill_(learn.epoch) for p in learn.model.parameters()])
+    learn = planned([3., 1., 2., 2.], EarlyStoppingCB(patience=2), ema, mark)
     learn.fit(9)
     assert {p.flatten()[0].item() for p in ema.average.parameters()} == {1} == epoch_of(learn.model)
 
 def test_the_last_epoch_is_recorded_logged_and_saved(tmp_path):
     rows = []
-    learn = planned([1., 2., 2.], EarlyStoppingCB(patience=2), CheckpointCB(tmp_path), LoggerCB(lambda step, row: rows.append(row["epoch"])))
-    learn.fit(9)
+    log = LoggerCB(lambda step, row: rows.append(row["epoch"]))
+    planned([1., 2., 2.], EarlyStoppingCB(patience=2), CheckpointCB(tmp_path), log).fit(9)
     assert rows == [0, 1, 2] and (tmp_path / "step_00000003.pt").exists()
 
 def test_a_training_that_stops_is_resumed(tmp_path):
     values = [3., 1., 2., 2., 2., 0.]
     lost = planned(values, EarlyStoppingCB(), CheckpointCB(tmp_path))
-    with pytest.raises(ZeroDivisionError): lost.fit(9, cbs=[at("before_batch", throw(ZeroDivisionError()), lambda learn: learn.total_epochs == 4)])
+    cut = at("before_batch", throw(ZeroDivisionError()), lambda learn: learn.total_epochs == 4)
+    with pytest.raises(ZeroDivisionError): lost.fit(9, cbs=[cut])
     again = planned(values, EarlyStoppingCB(), CheckpointCB(tmp_path))
     again.fit(9, resume=True)
     assert again.total_epochs == 5 and epoch_of(again.model) == {1} and again.cbs[2].best_epoch == 1
@@ -232,7 +236,8 @@ def test_epochs_without_validation_do_not_count():
     learn.fit(9)
     assert learn.total_epochs == 5
 
-@pytest.mark.parametrize("kwargs, name", [(dict(patience=0), "patience"), (dict(mode="least"), "mode"), (dict(min_delta=-1), "min_delta")])
+@pytest.mark.parametrize("kwargs, name", [
+    (dict(patience=0), "patience"), (dict(mode="least"), "mode"), (dict(min_delta=-1), "min_delta")])
 def test_bad_arguments(kwargs, name):
     with pytest.raises(ValueError, match=f"{name} is"): EarlyStoppingCB(**kwargs)
 
@@ -248,8 +253,8 @@ files = pytest.mark.parametrize("kind", ["csv", "jsonl"])
 @files
 def test_epochs_and_steps_are_logged(tmp_path, kind):
     file, rates = tmp_path / "logs" / f"log.{kind}", []
-    learn = make(pairs([8] * 4), [MetricsCB(), LoggerCB(file, every=2), BatchSchedCB(partial(ExponentialLR, gamma=.5)),
-                                 at("after_step", lambda learn: rates.append((learn.opt.param_groups[0]["lr"], learn.loss.item())))])
+    see = at("after_step", lambda learn: rates.append((learn.opt.param_groups[0]["lr"], learn.loss.item())))
+    learn = make(pairs([8] * 4), [MetricsCB(), LoggerCB(file, every=2), BatchSchedCB(partial(ExponentialLR, gamma=.5)), see])
     learn.fit(1, valid=False); learn.fit(2)
     rows = table(file)
     assert [(row["step"], row.get("epoch")) for row in rows] == [
@@ -261,12 +266,14 @@ def test_epochs_and_steps_are_logged(tmp_path, kind):
 @files
 def test_a_log_is_resumed_without_a_step_twice(tmp_path, kind):
     file, small = tmp_path / f"log.{kind}", pairs([8] * 4)
-    train = lambda name: make(small, [MetricsCB(), LoggerCB(tmp_path / f"{name}.{kind}", every=1), CheckpointCB(tmp_path / name, every=3)])
-    no_seconds = lambda name: [{k: v for k, v in r.items() if k != "seconds"} for r in table(tmp_path / f"{name}.{kind}")]
+    cut = at("after_batch", throw(ZeroDivisionError()), lambda learn: learn.total_steps == 8, order=90)
+    def train(name):
+        log = LoggerCB(tmp_path / f"{name}.{kind}", every=1)
+        return make(small, [MetricsCB(), log, CheckpointCB(tmp_path / name, every=3)])
+    def no_seconds(name): return [{k: v for k, v in r.items() if k != "seconds"} for r in table(tmp_path / f"{name}.{kind}")]
     whole, lost, again = train("whole"), train("log"), train("log")
     whole.fit(3)
-    with pytest.raises(ZeroDivisionError):
-        lost.fit(3, cbs=[at("after_batch", throw(ZeroDivisionError()), lambda learn: learn.total_steps == 8, order=90)])
+    with pytest.raises(ZeroDivisionError): lost.fit(3, cbs=[cut])
     assert table(file)[-1]["step"] == 8
     with file.open("a") as f: f.write('{"step": 9, "lo' if kind == "jsonl" else "9,,.")   # killed while it wrote
     again.fit(3, resume=True)            # from step 6
@@ -276,7 +283,8 @@ def test_an_epoch_whose_checkpoint_is_missing_is_not_logged_twice(tmp_path):
     "It was validated and logged, and resumes before its validation."
     file, small = tmp_path / "log.csv", pairs([8] * 4)
     train = lambda: make(small, [MetricsCB(), LoggerCB(file), CheckpointCB(tmp_path)])
-    with pytest.raises(ZeroDivisionError): train().fit(2, cbs=[at("after_epoch", throw(ZeroDivisionError()), lambda learn: not learn.training, order=90)])
+    cut = at("after_epoch", throw(ZeroDivisionError()), lambda learn: not learn.training, order=90)
+    with pytest.raises(ZeroDivisionError): train().fit(2, cbs=[cut])
     assert [row["epoch"] for row in table(file)] == [0]
     train().fit(2, resume=True)
     assert [row["epoch"] for row in table(file)] == [0, 1] and "valid_loss" in table(file)[0]
@@ -327,7 +335,6 @@ def test_a_disk_that_fills_leaves_whole_rows(tmp_path, kind, monkeypatch):
     learn = make(pairs([8]), [MetricsCB(), LoggerCB(file)])
     learn.fit(1)
     size, limits = file.stat().st_size, resource.getrlimit(resource.RLIMIT_FSIZE)
-    import signal
     old = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size + 9, limits[1]))     # bytes: part of a row
     try:
@@ -341,16 +348,19 @@ def test_a_function_logs_and_its_network_may_fail():
     def add(step, numbers):
         seen.append((step, sorted(numbers)))
         if step == 2: raise ConnectionError("gone")
-    learn = make(pairs([8, 8]), [LoggerCB(add, every=1)], opt_func=lambda params, lr: torch.optim.SGD([dict(params=list(params)[:2], lr=lr), dict(params=[torch.zeros(1)], lr=.5)]))
+    two_groups = lambda params, lr: torch.optim.SGD([dict(params=params), dict(params=[torch.zeros(1)], lr=.5)], lr=lr)
+    learn = make(pairs([8, 8]), [LoggerCB(add, every=1)], opt_func=two_groups)
     with pytest.warns(UserWarning, match="gone"): learn.fit(2)
     assert seen == [(step, ["loss", "lr_0", "lr_1"]) for step in (1, 2, 3, 4)]
 
 def test_tensorboard(tmp_path):
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-    train = lambda: make(pairs([8] * 4), [MetricsCB(), LoggerCB.tensorboard(tmp_path / "board", every=1), CheckpointCB(tmp_path / "saved", every=3)])
-    with pytest.raises(ZeroDivisionError):
-        train().fit(3, cbs=[at("after_batch", throw(ZeroDivisionError()), lambda learn: learn.total_steps == 8, order=90)])
+    def train():
+        log = LoggerCB.tensorboard(tmp_path / "board", every=1)
+        return make(pairs([8] * 4), [MetricsCB(), log, CheckpointCB(tmp_path / "saved", every=3)])
+    cut = at("after_batch", throw(ZeroDivisionError()), lambda learn: learn.total_steps == 8, order=90)
+    with pytest.raises(ZeroDivisionError): train().fit(3, cbs=[cut])
     again = train()
     again.fit(3, resume=True)
     copy.deepcopy(again)
@@ -376,3 +386,60 @@ def test_an_epoch_without_validation_is_logged(tmp_path):
     (lambda: make(pairs([8]), [LoggerCB("log.csv")]).fit(1), "MetricsCB")])
 def test_bad_arguments_of_a_log(make_it, told):
     with pytest.raises(ValueError, match=told): make_it()
+
+# -- rates by layer
+
+class LayerwiseLearner(Learner):
+    "As in the recipe of the notebook."
+    def make_opt(self):
+        groups = [dict(params=layer.parameters(), lr=self.fit_lr * .5**depth)
+                  for depth, layer in enumerate(reversed(self.model))]
+        self.opt = self.opt_func(groups, lr=self.fit_lr)
+
+def layerwise(cbs=(), **kwargs):
+    learn = make(pairs([8] * 4), cbs, **kwargs)
+    return LayerwiseLearner(learn.model, learn.dls, cbs=cbs, **kwargs)
+
+@pytest.mark.parametrize("again", [lambda learn: learn, copy.deepcopy])
+def test_each_layer_learns_at_its_rate(again):
+    learn = again(layerwise(lr=.4))
+    (x, y), by_hand = learn.dls.train[0], copy.deepcopy(learn.model)
+    F.cross_entropy(by_hand(x), y).backward()
+    learn.fit(1, cbs=[SingleBatchCB()])
+    for layer, lr in ((0, .1), (2, .4)):
+        torch.testing.assert_close(learn.model[layer].weight, by_hand[layer].weight - lr * by_hand[layer].weight.grad)
+
+def test_schedules_and_the_range_test_keep_rates_by_layer():
+    rates = []
+    record = at("after_step", lambda learn: rates.append([group["lr"] for group in learn.opt.param_groups]))
+    one_cycle = BatchSchedCB(partial(OneCycleLR, max_lr=[.4, .2, .1], total_steps=8))
+    learn = layerwise([record, one_cycle], opt_func=torch.optim.AdamW)
+    learn.fit(2)
+    assert len(rates) == 8 and max(rates)[0] == pytest.approx(.4, rel=.2)
+    for a, b, c in rates: assert (b, c) == pytest.approx((a / 2, a / 4))
+    learn.cbs = [record]
+    rates.clear()
+    found = learn.lr_find(1e-4, 1e-1, n_batches=4)
+    assert found.lrs == pytest.approx([1e-4, 1e-3, 1e-2, 1e-1]) and len(learn.cbs) == 1
+
+# -- models that leave the package
+
+@pytest.mark.parametrize("name, channels_last", [("resnet", False), ("resnet", True), ("speed_net", True)])
+def test_an_exported_model_predicts_alike(name, channels_last, tmp_path):
+    torch.manual_seed(0)
+    x = torch.randn(5, 3, 16, 16)
+    model = resnet((8, 16, 16), in_channels=3) if name == "resnet" else speed_net(x, (8, 16, 16))
+    with torch.no_grad(): model(x)       # batchnorm learns something
+    if channels_last: model, x = (t.to(memory_format=torch.channels_last) for t in (model, x))
+    with torch.no_grad(): expected = model.eval()(x)
+    program = torch.export.export(model, (x[:2],), dynamic_shapes=[{0: torch.export.Dim("n")}])
+    torch.export.save(program, tmp_path / "model.pt2")
+    again = torch.export.load(tmp_path / "model.pt2").module()
+    pytest.importorskip("onnxscript")
+    torch.onnx.export(model, (x[:2],), tmp_path / "model.onnx", dynamo=True, dynamic_shapes=[{0: "n"}], input_names=["x"],
+                      output_names=["scores"], external_data=False, verbose=False)
+    session = pytest.importorskip("onnxruntime").InferenceSession(tmp_path / "model.onnx")
+    for n in 1, 5:
+        torch.testing.assert_close(again(x[:n]), expected[:n], rtol=1e-5, atol=1e-5)
+        found = session.run(["scores"], {"x": x[:n].contiguous().numpy()})[0]
+        torch.testing.assert_close(torch.from_numpy(found), expected[:n], rtol=1e-5, atol=1e-5)
