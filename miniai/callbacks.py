@@ -5,88 +5,173 @@ __all__ = ['GradientClipCB', 'ScheduleFreeCB', 'EMACB', 'LookaheadCB', 'FreezeCB
 
 # %% ../nbs/modules/00_callbacks.ipynb #be6e6089
 "Callbacks beside those of `miniai.learner`: each changes or watches one thing about a fit."
-import copy
-
 import torch
 from torch import nn
 
-from ._check import check_number, check_whole
+from ._check import check_above, check_number, check_whole
+from .hooks import _check_lazy, copy_model
 from .learner import Callback
 from .optim import TensorList
 
-# %% ../nbs/02_learner.ipynb #c8ed9412
+# %% ../nbs/modules/00_callbacks.ipynb #d387b2ab
 class GradientClipCB(Callback):
     "Scales the gradient down to a norm of at most `max_norm`, Pascanu et al. (2013)."
-    def __init__(self, max_norm: float = 1.): self.max_norm = max_norm
+    def __init__(self, max_norm: float = 1.):
+        check_above(0, max_norm=max_norm)
+        self.max_norm = max_norm
     def after_backward(self, learn): nn.utils.clip_grad_norm_(learn.model.parameters(), self.max_norm)
 
-# %% ../nbs/08_modern.ipynb #f0325b78
+# %% ../nbs/modules/00_callbacks.ipynb #bb9e8979
 class ScheduleFreeCB(Callback):
-    "Trains at y and validates at x, for `ScheduleFreeAdamW`."
-    def before_epoch(self, learn): learn.opt.train(learn.training)
-    def cleanup_fit(self, learn): learn.opt.eval()
+    """Trains at y and validates at x, for `ScheduleFreeAdamW`, for what has its methods `train` and `eval`, and for
+    `Optimizers` with such members. Raises TypeError for any other optimizer."""
+    def _free(self, learn):
+        members = getattr(learn.opt, "members", [learn.opt])
+        return [opt for opt in members if callable(getattr(opt, "train", None)) and callable(getattr(opt, "eval", None))]
+    def before_epoch(self, learn):
+        if learn.opt is None: return             # nothing was trained yet
+        free = self._free(learn)
+        if not free:
+            raise TypeError(f"opt is {type(learn.opt).__name__}: ScheduleFreeCB needs one with train() and eval(), such as "
+                            "ScheduleFreeAdamW")
+        for opt in free: opt.train() if learn.training else opt.eval()
+    def cleanup_fit(self, learn):
+        for opt in self._free(learn): opt.eval()
 
-# %% ../nbs/16_predict.ipynb #f4fd4a5d
+# %% ../nbs/modules/00_callbacks.ipynb #c4e35e51
+def _split(model):
+    "What of a model is averaged, and what is copied: parameters that can learn, and all other tensors."
+    params, learns = [*model.parameters()], lambda p: p.is_floating_point() or p.is_complex()
+    return TensorList(filter(learns, params)), TensorList([*(p for p in params if not learns(p)), *model.buffers()])
+
 class EMACB(Callback):
     """Keeps an exponentially weighted average of the weights beside the model, in `average`: the mean of Polyak and
-    Juditsky (1992), but it forgets. It begins as the weights after the first step. Buffers are copied: see
-    `recalibrate_batchnorm`. With `validate` the printed accuracies are the average's, not those of `capture_preds`."""
+    Juditsky (1992), but it forgets. It begins as the weights after the first step, and anew for a model with other
+    parameters. Buffers are copied: see `recalibrate_batchnorm`. With `validate` the printed accuracies are the
+    average's, not those of `capture_preds`; only one callback of a fit may do that."""
     order = 5
     def __init__(self,
         decay: float = .99,      # of each step; it averages over about 1/(1 − decay) steps
         validate: bool = True,   # validation scores the average; False the model itself
     ):
-        if not 0 <= decay < 1: raise ValueError(f"decay is {decay}: it must be at least 0 and below 1")
-        self.decay, self.validate, self.average, self.steps, self._model = decay, validate, None, 0, None
+        check_number("decay", decay, 0)
+        if decay >= 1: raise ValueError(f"decay is {decay}: it must be at least 0 and below 1")
+        self.decay, self.validate, self.average, self.steps = float(decay), validate, None, 0
+        self._params, self._loaded, self._model = [], None, None
     def before_fit(self, learn):
-        if self.average is None: self.average = copy.deepcopy(learn.model).requires_grad_(False).eval()
+        self._check_alone(learn)
+        params = [*learn.model.parameters()]
+        if self.average is None or [*map(id, params)] != [*map(id, self._params)]:
+            self.average, self.steps = copy_model(learn.model).requires_grad_(False).eval(), 0
+            self._params = params
+        if self._loaded is None: return
+        if self._loaded["average"] is not None: self.average.load_state_dict(self._loaded["average"])
+        self.steps, self._loaded = self._loaded["steps"], None
+    def _check_alone(self, learn):
+        both = [f"EMACB({cb.decay})" for cb in learn.active if isinstance(cb, EMACB) and cb.validate]
+        if len(both) > 1:
+            raise ValueError(f"{' and '.join(both)} would all validate their average: give all but one validate=False")
+    @torch.no_grad()
     def after_step(self, learn):
-        with torch.no_grad():
-            for mean, new in zip(self.average.parameters(), learn.model.parameters()):
-                mean.lerp_(new, 1 - self.decay) if self.steps else mean.copy_(new)
-            for mean, new in zip(self.average.buffers(), learn.model.buffers()): mean.copy_(new)
+        (mean, kept), (new, news) = _split(self.average), _split(learn.model)
+        if mean: mean.lerp_(new, 1 - self.decay) if self.steps else mean.copy_(new)
+        if kept: kept.copy_(news)
         self.steps += 1
     def before_epoch(self, learn):
-        if learn.training or not (self.validate and self.steps): return
-        self._model, learn.model = learn.model, self.average.eval()
-    def cleanup_epoch(self, learn):
-        if self._model is not None: learn.model, self._model = self._model, None
+        if learn.training:                       # the model may have moved since
+            for mean, new in zip(self.average.parameters(), learn.model.parameters()): mean.data = mean.data.to(new)
+            for mean, new in zip(self.average.buffers(), learn.model.buffers()): mean.data = mean.data.to(new)
+        elif self.validate and self.steps:
+            self._model = learn.model
+            learn.model = self.average.eval()
+    def _give_back(self, learn):
+        if self._model is not None: learn.model = self._model
+        self._model = None
+    after_epoch = cleanup_epoch = cleanup_fit = _give_back
+    def state_dict(self):
+        "The average's state and its steps, for a fit that goes on elsewhere."
+        if self._loaded is not None: return self._loaded
+        return dict(average=None if self.average is None else dict(self.average.state_dict()), steps=self.steps)
+    def load_state_dict(self,
+        state: dict,             # of `state_dict`; it is used in the next fit
+    ): self._loaded = state
 
-# %% ../nbs/18_speed.ipynb #4074fcb0
+# %% ../nbs/modules/00_callbacks.ipynb #3bd4df09
 class LookaheadCB(Callback):
     """Slow weights that take a step towards the fast ones every few steps, and then become them, Zhang et al. (2019).
-    The step shortens as training goes on, as in Jordan (2024). At the last step they meet once more."""
+    The step shortens as training goes on, as in Jordan (2024). At the last step they meet once more. Each fit begins
+    anew, or where `load_state_dict` says."""
     order = 5
     def __init__(self,
-        total_steps: int,        # of the fit
+        total_steps: int,        # of the fit; further ones are as the last
         every: int = 5,          # fast steps between two slow ones
         decay: float = .95,      # a step: at the end the slow weights keep decay**every of themselves
     ):
         for name, value in dict(total_steps=total_steps, every=every).items(): check_whole(name, value, 1)
         check_number("decay", decay, 0, 1)
-        self.total_steps, self.every, self.decay = total_steps, every, decay
+        self.total_steps, self.every, self.decay = int(total_steps), int(every), float(decay)
+        self.n_done, self.slow, self._loaded = 0, None, None
     def _weights(self, learn): return TensorList(t for t in learn.model.state_dict().values() if t.is_floating_point())
-    def before_fit(self, learn): self.step, self.slow = 0, self._weights(learn).clone()
+    def before_fit(self, learn):
+        if "train" not in learn.phases: return
+        _check_lazy(learn.model)
+        self.n_done, self.slow = 0, None
+    def before_epoch(self, learn):
+        if not learn.training or self.slow is not None: return
+        weights = self._weights(learn)
+        if self._loaded is None: self.slow = weights.clone()
+        else:
+            self.n_done, slow = self._loaded["n_done"], self._loaded["slow"]
+            if [t.shape for t in slow] != [t.shape for t in weights]:
+                raise ValueError("state has slow weights of other shapes: it was saved with another model")
+            self.slow = TensorList(t.to(w, copy=True) for t, w in zip(slow, weights))
+        self._loaded = None
     @torch.no_grad()
     def after_step(self, learn):
-        self.step += 1
-        if self.step % self.every and self.step != self.total_steps: return
-        fast, keep = self._weights(learn), self.decay**self.every * (self.step / self.total_steps)**3
+        self.n_done += 1
+        if self.n_done % self.every and self.n_done != self.total_steps: return
+        fast, keep = self._weights(learn), self.decay**self.every * min(1, self.n_done / self.total_steps)**3
         fast.copy_(self.slow.lerp_(fast, 1 - keep))
+    def state_dict(self):
+        "The slow weights and the steps taken, for a fit that goes on elsewhere."
+        return self._loaded or dict(n_done=self.n_done, slow=None if self.slow is None else [*self.slow])
+    def load_state_dict(self,
+        state: dict,             # of `state_dict`; the next fit goes on from it
+    ): self._loaded = state if state["slow"] is not None else None
 
-# %% ../nbs/18_speed.ipynb #70d5faed
+# %% ../nbs/modules/00_callbacks.ipynb #2a61280e
 class FreezeCB(Callback):
-    "Parameters stop learning after `n_steps` steps of a fit, which saves their gradient. After the fit they can again."
+    """Parameters stop learning after `n_steps` steps of a fit, which saves their gradient. After the fit each can learn
+    again if it could before. Raises ValueError in a fit of a model that has not got them."""
     def __init__(self,
-        params: list,            # tensors that learn
-        n_steps: int,            # steps in which they do
+        params: list,            # parameters, or an iterator of them
+        n_steps: int,            # steps in which they learn
     ):
         check_whole("n_steps", n_steps, 0)
-        self.params, self.n_steps = list(params), n_steps
-    def _learn(self, learns):
-        for p in self.params: p.requires_grad_(learns)
-    def before_fit(self, learn): self.step = 0
+        if isinstance(params, torch.Tensor): raise TypeError("params is one tensor: it must be a list, [p]")
+        self.params, self.n_steps, self.n_done = list(params), n_steps, 0
+        for p in self.params:
+            if not isinstance(p, torch.Tensor): raise TypeError(f"params holds a {type(p).__name__}: it must hold parameters")
+        self._could, self._loaded = [], None
+    def before_fit(self, learn):
+        if "train" not in learn.phases: return
+        own = {id(p) for p in learn.model.parameters()}
+        for i, p in enumerate(self.params):
+            if id(p) not in own: raise ValueError(f"params[{i}], of shape {list(p.shape)}, is none of this model's parameters")
+        self.n_done, self._loaded = self._loaded or 0, None
+        self._could = [(p, p.requires_grad) for p in self.params]
     def before_batch(self, learn):
-        if learn.training and self.step == self.n_steps: self._learn(False)
-    def after_step(self, learn): self.step += 1
-    def cleanup_fit(self, learn): self._learn(True)
+        if not learn.training or self.n_done < self.n_steps: return
+        for p in self.params:
+            p.requires_grad_(False)
+            p.grad = None
+    def after_step(self, learn): self.n_done += 1
+    def cleanup_fit(self, learn):
+        for p, could in self._could: p.requires_grad_(could)
+        self._could = []
+    def state_dict(self):
+        "The steps taken, for a fit that goes on elsewhere."
+        return dict(n_done=self.n_done if self._loaded is None else self._loaded)
+    def load_state_dict(self,
+        state: dict,             # of `state_dict`; the next fit goes on from it
+    ): self._loaded = state["n_done"]

@@ -155,13 +155,16 @@ class Bottleneck(ResBlock):
         reduction: int = 4,          # the middle has this many times fewer channels than come out
     ):
         "Raises ValueError naming the argument that is wrong."
-        super().__init__(in_channels, channels, kernel_size, stride, act, norm)
+        _check_block(in_channels, channels, kernel_size, stride, norm, True, False)
         check_counts(reduction=reduction)
         middle = channels // reduction
         check_counts(**{"channels // reduction": middle})
+        nn.Module.__init__(self)             # not ResBlock's, whose convolutions would be drawn and thrown away
+        self.stride, self.act = stride, act()
         self.convs = nn.Sequential(conv(in_channels, middle, 1, 1, act, norm),
                                    conv(middle, middle, kernel_size, stride, act, norm),
                                    conv(middle, channels, 1, 1, None, norm))
+        self.shortcut = _identity_path(in_channels, channels, stride)
 
 # %% ../nbs/16_predict.ipynb #48ee68f4
 class Dropout(nn.Module):

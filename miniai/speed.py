@@ -274,10 +274,10 @@ class _EndCB(Callback):
     "Ends the fit after `n_steps` steps."
     order = 70
     def __init__(self, n_steps): self.n_steps = n_steps
-    def before_fit(self, learn): self.step = 0
+    def before_fit(self, learn): self.n_done = 0
     def after_batch(self, learn):
-        self.step += learn.training
-        if self.step == self.n_steps: raise CancelFitException()
+        self.n_done += learn.training
+        if self.n_done == self.n_steps: raise CancelFitException()
 
 def _now(device):
     "Seconds, when all that was asked of the device is done."

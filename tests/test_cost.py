@@ -1,4 +1,4 @@
-"FLOPs agree with PyTorch's counter on random networks; a summary changes nothing; the Pareto front against its definition."
+"FLOPs by PyTorch's counter agree with those by layer; counting changes nothing; the Pareto front against its definition."
 import random
 from functools import partial
 
@@ -13,14 +13,18 @@ from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import resnet18, resnet50
 
 from miniai.cost import flops, interleaved, layer_flops, count_parameters, pareto
+from miniai.data import DataLoaders
+from miniai.hooks import Hooks
 from miniai.layers import Bottleneck, GlobalAvgPool, ResBlock, baseline_cnn, conv, plain_cnn, resnet, separable
 from miniai.learner import Learner
 
 def counted(model, x):
-    modes = [m.training for m in model.modules()]
-    with torch.no_grad(), FlopCounterMode(display=False) as counter: model.eval()(x)
+    "The sum over all calls of all layers, by hooks."
+    def add(hook, module, inputs, output): total.append(layer_flops(module, output))
+    total, modes = [], [m.training for m in model.modules()]
+    with torch.no_grad(), Hooks(model.modules(), add): model.eval()(x)
     for m, mode in zip(model.modules(), modes): m.training = mode
-    return counter.get_total_flops()
+    return sum(total)
 
 picture = torch.zeros(1, 1, 28, 28)
 
@@ -114,10 +118,83 @@ def test_backward_costs_twice_the_forward_without_the_pictures_gradient():
     assert counter.get_total_flops() == 3 * flops(model, x) - on_the_picture
 
 @pytest.mark.parametrize("model, x", [
-    (nn.LSTM(4, 4), torch.zeros(1, 3, 4)), (nn.ConvTranspose2d(1, 1, 3), torch.zeros(1, 1, 5, 5)),
-    (nn.TransformerEncoderLayer(8, 2, 8), torch.zeros(3, 1, 8).requires_grad_())])
-def test_unknown_weights_are_refused(model, x):
-    with pytest.raises(NotImplementedError, match="weight matrix"): flops(model, x)
+    (nn.LSTM(4, 4), torch.zeros(1, 3, 4)), (nn.ConvTranspose2d(1, 1, 3), torch.zeros(1, 1, 5, 5))])
+def test_a_layer_of_an_unknown_kind_is_refused(model, x):
+    with pytest.raises(NotImplementedError, match="weight matrix"): layer_flops(model, model(x))
+
+class Function(nn.Module):
+    "A function as a model."
+    def __init__(self, f): super().__init__(); self.f = f
+    def forward(self, *args, **kwargs): return self.f(*args, **kwargs)
+
+a, b, v, t = torch.zeros(5, 8), torch.zeros(8, 3), torch.zeros(8), torch.zeros(5, 7, 8)
+qkv = torch.zeros(2, 2, 7, 4)
+gates = 5 * 7 * (8 + 6) * 6          # of a recurrent layer, 8 numbers in and 6 out: multiply-adds a gate
+attention = 2 * 5 * (4 * 7 * 8 * 8 + 2 * 7 * 7 * 8)
+
+@pytest.mark.parametrize("model, x, right", [
+    (Function(torch.matmul), (a, b), 2 * 5 * 8 * 3), (Function(lambda x, w: x @ w), dict(x=a, w=b), 2 * 5 * 8 * 3),
+    (Function(lambda x: x @ v), a, 2 * 5 * 8), (Function(torch.dot), (v, v), 16), (Function(lambda x: x @ v), t, 2 * 5 * 7 * 8),
+    (Function(lambda x: torch.einsum("btc,cd->btd", x, b)), t, 2 * 5 * 7 * 8 * 3),
+    (Function(partial(torch.addmv, torch.zeros(5))), (a, v), 2 * 5 * 8),
+    (Function(partial(torch.addbmm, torch.zeros(7, 7))), (t, t.mT), 2 * 5 * 7 * 8 * 7),
+    (Function(F.conv2d), (torch.zeros(1, 2, 5, 5), torch.zeros(4, 2, 3, 3)), 2 * 9 * 4 * 2 * 9),
+    (Function(F.scaled_dot_product_attention), (qkv, qkv, qkv), 2 * 2 * 2 * 2 * 7 * 7 * 4),
+    (nn.ConvTranspose2d(3, 4, 3), torch.zeros(2, 3, 5, 5), 2 * 2 * 5 * 5 * 3 * 4 * 9),
+    (nn.Bilinear(4, 5, 6), (torch.zeros(2, 4), torch.zeros(2, 5)), 2 * 2 * 6 * 4 * 5),
+    (nn.LSTM(8, 6), t, 2 * 4 * gates), (nn.GRU(8, 6), t, 2 * 3 * gates), (nn.RNN(8, 6), t, 2 * gates),
+    (nn.LSTM(8, 6, 2, bidirectional=True, batch_first=True), t, 2 * 8 * gates + 2 * 8 * 5 * 7 * (12 + 6) * 6),
+    (nn.MultiheadAttention(8, 2, batch_first=True), (t, t, t), attention),
+    (nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), t, attention + 2 * 2 * 5 * 7 * 8 * 16)])
+def test_functions_attention_and_recurrence_count(model, x, right): assert flops(model, x) == right
+
+def small(): return nn.Sequential(nn.Linear(8, 4), nn.ReLU(), nn.Sequential(nn.Linear(4, 2)))
+
+def in_place(model, **kwargs):
+    model.compile(backend="eager", **kwargs)
+    return model
+
+def inside(model):
+    model[2].compile(backend="eager", fullgraph=True)
+    return model
+
+@pytest.mark.filterwarnings("ignore:`torch.jit")
+@pytest.mark.parametrize("make", [
+    lambda m: torch.compile(m, backend="eager"), in_place, partial(in_place, fullgraph=True), inside, torch.jit.script,
+    lambda m: torch.jit.trace(m, a), lambda m: torch.jit.freeze(torch.jit.script(m.eval()))])
+def test_compiled_and_scripted_models_count(make):
+    model = make(small())
+    for _ in range(3): model(a)
+    assert flops(model, a) == 2 * 5 * (8 * 4 + 4 * 2)
+
+class Restless(nn.Module):
+    "Changes in a forward pass whatever it can."
+    def __init__(self):
+        super().__init__()
+        self.layer, self.steps, self.seen = nn.Linear(8, 8), nn.Buffer(torch.zeros(1)), nn.Buffer(torch.zeros(2))
+    def forward(self, x):
+        self.layer.weight.data.mul_(2)
+        self.steps += 1
+        self.seen = self.seen + 1
+        random.random(), np.random.rand()
+        return F.dropout(self.layer(F.relu_(x)), .5, True)
+
+def test_counting_changes_nothing():
+    model, x = Restless(), torch.randn(5, 8)
+    before, kept, seen = [t.clone() for t in model.state_dict().values()], x.clone(), model.seen
+    seed = lambda: (torch.manual_seed(7), random.seed(7), np.random.seed(7))
+    drawn = lambda: (torch.rand(1).item(), random.random(), np.random.rand())
+    seed(); expected = drawn()
+    seed()
+    assert flops(model, x) == 2 * 5 * 8 * 8 and drawn() == expected
+    assert all(map(torch.equal, before, model.state_dict().values())) and torch.equal(x, kept) and model.seen is seen
+    assert model.training and torch.backends.mha.get_fastpath_enabled()
+
+def test_counting_between_forward_and_backward():
+    model = small()
+    loss = model(a).sum()
+    flops(model, a)
+    loss.backward()
 
 def test_known_without_cost():
     model = nn.Sequential(nn.Embedding(5, 8), nn.LayerNorm((3, 8)), nn.PReLU(), nn.Dropout(), nn.Linear(8, 2))
@@ -125,7 +202,8 @@ def test_known_without_cost():
     assert flops(model, x) == counted(model, x) == 2 * 3 * 8 * 2
 
 def test_bad_arguments():
-    with pytest.raises(TypeError, match="x is a list"): flops(plain_cnn(), [1])
+    with pytest.raises(TypeError, match=r"x is \[int\]"): flops(plain_cnn(), [1])
+    with pytest.raises(ValueError, match="weight has no shape yet"): flops(nn.LazyLinear(2), picture)
     with pytest.raises(ValueError, match="rounds is 0"): interleaved(dict(f=print), 0)
     with pytest.raises(ValueError, match="reduction is 0"): Bottleneck(8, 16, reduction=0)
     with pytest.raises(ValueError, match="channels // reduction is 0"): Bottleneck(8, 2)
@@ -198,6 +276,25 @@ def test_summary_changes_nothing(shuffle):
 def test_summary_on_any_device_and_dtype(how):
     expected = learner(resnet((4, 8))).summary(2)
     assert learner(resnet((4, 8)).to(**how)).summary(2) == expected
+
+@pytest.mark.parametrize("make", [lambda m: torch.compile(m, backend="eager"), in_place])
+def test_summary_of_a_compiled_model(make):
+    assert learner(make(resnet((4, 8)))).summary(2) == learner(resnet((4, 8))).summary(2)
+
+@pytest.mark.filterwarnings("ignore:`torch.jit")
+def test_summary_of_a_traced_model_is_refused():
+    with pytest.raises(ValueError, match="scripted and traced"): learner(torch.jit.trace(plain_cnn().eval(), picture)).summary()
+
+def test_summary_of_several_inputs_and_of_attention():
+    class Scores(nn.Module):
+        def __init__(self): super().__init__(); self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+        def forward(self, x, mask): return self.attention(x, x, x, key_padding_mask=mask)[0]
+    class Dicts(Learner):
+        def inputs(self, batch): return batch
+    batch = dict(x=t, mask=torch.zeros(5, 7, dtype=torch.bool))
+    for learn in (Learner(Scores(), DataLoaders([], [((batch["x"], batch["mask"]), 0)])),
+                  Dicts(Scores(), DataLoaders([], [batch]))):
+        assert [number(row[4]) for row in learn.summary()[1:]] == [attention // 5] * 2
 
 def test_summary_of_a_model_without_parameters():
     assert learner(nn.Flatten()).summary()[-1] == ["total", "1×28×28", "784", "0", "0"]

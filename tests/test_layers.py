@@ -10,7 +10,7 @@ from torch import nn
 from torchvision.models.resnet import BasicBlock
 
 from miniai.hooks import init_weights
-from miniai.layers import GlobalAvgPool, ResBlock, conv, plain_cnn, resnet
+from miniai.layers import Bottleneck, GlobalAvgPool, ResBlock, conv, plain_cnn, resnet
 
 def size(model): return sum(p.numel() for p in model.parameters())
 
@@ -98,6 +98,17 @@ def test_without_shortcut_nothing_is_drawn_for_it():
     torch.manual_seed(0)
     conv(2, 4, stride=1), conv(4, 4, stride=1)
     assert torch.equal(after, torch.rand(1))
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_bottleneck_draws_its_own_layers_and_no_others(stride):
+    torch.manual_seed(0)
+    block, after = Bottleneck(4, 8, stride=stride), torch.rand(1)
+    torch.manual_seed(0)
+    layers = nn.Sequential(conv(4, 2, 1, 1), conv(2, 2, 3, stride), conv(2, 8, 1, 1, None), nn.Conv2d(4, 8, 1))
+    assert all(map(torch.equal, block.parameters(), layers.parameters())) and torch.equal(after, torch.rand(1))
+    x = torch.randn(2, 4, 6, 6)
+    shortcut = layers[3](nn.functional.avg_pool2d(x, stride))
+    torch.testing.assert_close(block(x), (layers[:3](x) + shortcut).relu())
 
 # -- what is refused, by name
 
