@@ -46,6 +46,7 @@ class Learner:
         self.total_epochs = self.total_steps = 0     # begun, and taken, in all fits
         self.phase, self.autocast, self.scaler = "train", nullcontext(), None
         self.main = True                             # of several processes, the one that shows and writes
+        self.loss_scale = 1.                         # number or tensor; each batch begins with 1
 
     def predict(self):
         x = self.inputs(self.batch)
@@ -53,7 +54,10 @@ class Learner:
         elif isinstance(x, dict): self.preds = self.model(**x)
         else: self.preds = self.model(x)
     def get_loss(self): self.loss = self.loss_func(self.preds, self.targets(self.batch))
-    def backward(self): (self.scaler.scale(self.loss) if self.scaler else self.loss).backward()
+    def backward(self):
+        scaled = isinstance(self.loss_scale, Tensor) or self.loss_scale != 1
+        loss = self.loss * self.loss_scale if scaled else self.loss
+        (self.scaler.scale(loss) if self.scaler else loss).backward()
     def step(self):
         if self.scaler is None: return self.opt.step()
         self.stepped = False       # the scaler leaves a step out where a gradient is not finite
@@ -273,7 +277,7 @@ def _all_batches(self: Learner):
     if first: self.iter = first - 1
     try:
         for self.iter, self.batch in enumerate(self.dl, first):
-            self._went_back = self.stepped = False
+            self._went_back, self.stepped, self.complete, self.loss_scale = False, False, True, 1.
             self._scope("batch", CancelBatchException, self._batch)
     except (CancelEpochException, CancelFitException):
         self._check_finite(epoch_ended=True)
