@@ -73,9 +73,13 @@ def check_stored_images(prefix, x, y, n_classes=None):
     "Raise ValueError unless `{prefix}x` are images as `ImageData` stores them, uint8, and `{prefix}y` their labels."
     x_name, y_name = f"{prefix}x", f"{prefix}y"
     if not isinstance(x, Tensor) or x.dtype != torch.uint8 or x.ndim != 4 or not x.numel():
-        raise ValueError(f"{x_name} is {_kind(x)}: images are a uint8 tensor [n, channels, height, width], not empty")
+        hint = f"; {x_name}[:, None] has a channel" if isinstance(x, Tensor) and x.ndim == 3 else ""
+        raise ValueError(f"{x_name} is {_kind(x)}: images are a uint8 tensor [n, channels, height, width], not empty"
+                         + hint)
     if not isinstance(y, Tensor) or y.dtype != torch.int64 or y.ndim != 1:
-        raise ValueError(f"{y_name} is {_kind(y)}: labels are an int64 tensor [n]")
+        whole = isinstance(y, Tensor) and y.ndim == 1 and not y.is_floating_point()
+        hint = f"; {y_name}.long() is one" if whole else ""
+        raise ValueError(f"{y_name} is {_kind(y)}: labels are an int64 tensor [n]{hint}")
     if len(x) != len(y):
         raise ValueError(f"{x_name} has {len(x)} images and {y_name} has {len(y)} labels: one label an image")
     if n_classes is not None and not 0 <= y.min() <= y.max() < n_classes:
