@@ -155,7 +155,8 @@ class Optimizer(torch.optim.Optimizer):
         "What is loaded or copied, ours or of torch's class of the same name, whose counts are tensors: here, numbers."
         super().__setstate__(state)
         for group in self.param_groups:
-            for name, value in self.defaults.items(): group.setdefault(name, _usual(type(self)).get(name, value))
+            for name, value in self.defaults.items():
+                if name != "differentiable": group.setdefault(name, _usual(type(self)).get(name, value))   # that is torch's own
         for state in self.state.values():
             for name in ("step", "mu_product"):
                 if isinstance(state.get(name), Tensor): state[name] = state[name].item()
