@@ -325,6 +325,18 @@ def test_nan_in_validation_is_raised():
     learn = make(dls=DataLoaders(pairs(), [(torch.full((8, 3), math.nan), torch.zeros(8).long())]))
     with pytest.raises(NonFiniteLossError, match=r"batch 0 \(valid\)"): learn.fit(1)
 
+class Elsewhere(torch.Tensor):
+    "A loss that says it is on an accelerator."
+    device = property(lambda self: torch.device("cuda"))
+
+@pytest.mark.parametrize("error", [None, CancelEpochException, CancelFitException])
+@pytest.mark.parametrize("phase", ["train", "valid"])
+def test_on_an_accelerator_it_is_found_where_the_epoch_ends_however_it_ends(phase, error):
+    def loss(preds, y): return (F.cross_entropy(preds, y) * (math.nan if learn.iter == 1 and learn.phase == phase else 1)).as_subclass(Elsewhere)
+    learn = make(loss_func=loss)
+    cbs = [At("after_batch", error(), lambda learn: learn.phase == phase and learn.iter == 1)] if error else []
+    with pytest.raises(NonFiniteLossError, match=rf"the loss is nan in epoch 0, batch 1 \({phase}\)"): learn.fit(1, cbs=cbs)
+
 def test_a_step_that_the_scaler_skips_counts_for_nobody():
     seen, infinite = [], torch.tensor(math.inf)
     class Count(Callback):
