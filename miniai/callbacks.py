@@ -64,16 +64,15 @@ class EMACB(Callback):
         check_number("decay", decay, 0)
         if decay >= 1: raise ValueError(f"decay is {decay}: it must be at least 0 and below 1")
         self.decay, self.validate, self.average, self.steps = float(decay), validate, None, 0
-        self._params, self._loaded, self._model = [], None, None
+        self._params, self._loaded, self._model, self._in_fit = [], None, None, False
     def before_fit(self, learn):
         self._check_alone(learn)
         params = [*learn.model.parameters()]
         if self.average is None or [*map(id, params)] != [*map(id, self._params)]:
             self.average, self.steps = copy_model(learn.model).requires_grad_(False).eval(), 0
             self._params = params
-        if self._loaded is None: return
-        if self._loaded["average"] is not None: self._plain().load_state_dict(self._loaded["average"])
-        self.steps, self._loaded = self._loaded["steps"], None
+        self._in_fit = True
+        if self._loaded is not None: self.load_state_dict(self._loaded)
     def _check_alone(self, learn):
         both = [f"EMACB({cb.decay})" for cb in learn.active if isinstance(cb, EMACB) and cb.validate]
         if len(both) > 1:
@@ -94,15 +93,23 @@ class EMACB(Callback):
     def _give_back(self, learn):
         if self._model is not None: learn.model = self._model
         self._model = None
-    after_epoch = cleanup_epoch = cleanup_fit = _give_back
+    after_epoch = cleanup_epoch = _give_back
+    def cleanup_fit(self, learn):
+        self._give_back(learn)
+        self._in_fit = False
     def _plain(self): return getattr(self.average, "_orig_mod", self.average)     # not the wrapper of torch.compile
     def state_dict(self):
         "The average's state and its steps, for a fit that goes on elsewhere."
         if self._loaded is not None: return self._loaded
         return dict(average=None if self.average is None else dict(self._plain().state_dict()), steps=self.steps)
     def load_state_dict(self,
-        state: dict,             # of `state_dict`; it is used in the next fit
-    ): self._loaded = copy.deepcopy(state)
+        state: dict,             # of `state_dict`; between two fits it waits for the next one
+    ):
+        if not self._in_fit:
+            self._loaded = copy.deepcopy(state)
+            return
+        if state["average"] is not None: self._plain().load_state_dict(state["average"])
+        self.steps, self._loaded = state["steps"], None
 
 # %% ../nbs/modules/00_callbacks.ipynb #3bd4df09
 class LookaheadCB(Callback):
@@ -125,17 +132,16 @@ class LookaheadCB(Callback):
         check_lazy(learn.model)
         self.n_done, self.slow = 0, None
     def before_epoch(self, learn):
-        if not learn.training or self.slow is not None: return
-        weights = self._weights(learn)
-        if self._loaded is None: self.slow = weights.clone()
-        else:
-            self.n_done, slow = self._loaded["n_done"], self._loaded["slow"]
-            if [t.shape for t in slow] != [t.shape for t in weights]:
-                raise ValueError("state has slow weights of other shapes: it was saved with another model")
-            self.slow = TensorList(t.to(w, copy=True) for t, w in zip(slow, weights))
-        self._loaded = None
+        if learn.training and self.slow is None and self._loaded is None: self.slow = self._weights(learn).clone()
+    def _go_on(self, weights):
+        "Slow weights and steps of a loaded state."
+        self.n_done, slow = self._loaded["n_done"], self._loaded["slow"]
+        if [t.shape for t in slow] != [t.shape for t in weights]:
+            raise ValueError("state has slow weights of other shapes: it was saved with another model")
+        self.slow, self._loaded = TensorList(t.to(w, copy=True) for t, w in zip(slow, weights)), None
     @torch.no_grad()
     def after_step(self, learn):
+        if self._loaded is not None: self._go_on(self._weights(learn))
         self.n_done += 1
         if self.n_done % self.every and self.n_done != self.total_steps: return
         fast, keep = self._weights(learn), self.decay**self.every * min(1, self.n_done / self.total_steps)**3
@@ -144,7 +150,7 @@ class LookaheadCB(Callback):
         "The slow weights and the steps taken, for a fit that goes on elsewhere."
         return self._loaded or dict(n_done=self.n_done, slow=None if self.slow is None else [*self.slow])
     def load_state_dict(self,
-        state: dict,             # of `state_dict`; the next fit goes on from it
+        state: dict,             # of `state_dict`; the next step goes on from it
     ): self._loaded = copy.deepcopy(state) if state["slow"] is not None else None
 
 # %% ../nbs/modules/00_callbacks.ipynb #2a61280e
@@ -160,13 +166,13 @@ class FreezeCB(Callback):
         self.params, self.n_steps, self.n_done = list(params), n_steps, 0
         for p in self.params:
             if not isinstance(p, torch.Tensor): raise TypeError(f"params holds a {type(p).__name__}: it must hold parameters")
-        self._could, self._loaded = [], None
+        self._could, self._loaded = [], False
     def before_fit(self, learn):
         if "train" not in learn.phases: return
         own = {id(p) for p in learn.model.parameters()}
         for i, p in enumerate(self.params):
             if id(p) not in own: raise ValueError(f"params[{i}], of shape {list(p.shape)}, is none of this model's parameters")
-        self.n_done, self._loaded = self._loaded or 0, None
+        if not self._loaded: self.n_done = 0
         self._could = [(p, p.requires_grad) for p in self.params]
     def before_batch(self, learn):
         if not learn.training or self.n_done < self.n_steps: return
@@ -177,9 +183,10 @@ class FreezeCB(Callback):
     def cleanup_fit(self, learn):
         for p, could in self._could: p.requires_grad_(could)
         self._could = []
+        if "train" in learn.phases: self._loaded = False
     def state_dict(self):
         "The steps taken, for a fit that goes on elsewhere."
-        return dict(n_done=self.n_done if self._loaded is None else self._loaded)
+        return dict(n_done=self.n_done)
     def load_state_dict(self,
-        state: dict,             # of `state_dict`; the next fit goes on from it
-    ): self._loaded = state["n_done"]
+        state: dict,             # of `state_dict`; this fit goes on from it, or the next
+    ): self.n_done, self._loaded = state["n_done"], True

@@ -210,21 +210,32 @@ def test_schedule_free_beside_another_optimizer():
 
 # -- going on elsewhere
 
+@pytest.mark.parametrize("when", ["between fits", "before_fit", "before_epoch"])
 @pytest.mark.parametrize("name", ["ema", "lookahead", "freeze"])
-def test_a_fit_goes_on_in_another_process_as_if_it_had_not_stopped(name, tmp_path):
-    cb = dict(EACH, freeze=lambda m: FreezeCB(m[0].parameters(), 6))[name]
+def test_a_fit_goes_on_in_another_process_as_if_it_had_not_stopped(name, when, tmp_path):
+    cb = dict(EACH, freeze=lambda m: FreezeCB(m[3].parameters(), 6))[name]
     once, first, second = (make(cb) for _ in range(3))
     once.fit(2)
     first.fit(1)
     torch.save(dict(model=first.model.state_dict(), cb=first.cbs[0].state_dict()), tmp_path / "saved")
     saved = torch.load(tmp_path / "saved", weights_only=True)
     second.model.load_state_dict(saved["model"])
-    second.cbs[0].load_state_dict(saved["cb"])
-    assert str(second.cbs[0].state_dict()) == str(saved["cb"])
-    second.fit(1, train=False)
-    second.fit(1)
+    class Load(Callback):
+        "Later than the callback that it loads, as where a fit is resumed."
+        order = 190
+        def before_fit(self, learn): self.load() if when == "before_fit" else None
+        def before_epoch(self, learn): self.load() if when == "before_epoch" and learn.training else None
+        def load(self): second.cbs[0].load_state_dict(saved["cb"])
+    if when == "between fits":
+        Load().load()
+        assert str(second.cbs[0].state_dict()) == str(saved["cb"])
+        second.fit(1, train=False)
+    second.fit(1, cbs=[Load()])
     assert equal(state(once.model), state(second.model))
     if name == "ema": assert equal(state(once.cbs[0].average), state(second.cbs[0].average))
+    assert str(once.cbs[0].state_dict()) == str(second.cbs[0].state_dict())
+    for each in once, second: each.fit(1)
+    assert equal(state(once.model), state(second.model))
     assert str(once.cbs[0].state_dict()) == str(second.cbs[0].state_dict())
 
 def test_slow_weights_of_another_model_are_refused():
