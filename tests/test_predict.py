@@ -191,6 +191,7 @@ def test_ensemble_is_the_mean_over_members(learn):
     log_p, targets = ensemble([learn, other], learn.dls.valid)
     expected = sum(l.capture_preds(learn.dls.valid)[0].softmax(1) for l in (learn, other)) / 2
     assert torch.allclose(log_p.exp(), expected, atol=1e-6)
+    assert torch.equal(ensemble(iter([learn, other]), learn.dls.valid)[0], log_p)
     assert torch.allclose(ensemble([learn])[0], learn.capture_preds()[0].log_softmax(1), atol=1e-6)
     assert torch.allclose(ensemble([learn, learn], views=make_views())[0], tta(learn)[0], atol=1e-6)
 

@@ -14,7 +14,7 @@ from miniai.lab.challenge import REFERENCES, plot_board
 from miniai.lab.experiments import Run, Runs, plot_curves, plot_effects
 from miniai.lab.surface import bowl, plot_paths, plot_surface
 from miniai.layers import plain_cnn
-from miniai.learner import Learner
+from miniai.learner import Learner, RecorderCB
 from miniai.predict import confusion_matrix, plot_confusion, plot_reliability
 from miniai.vis import class_titles, new_axes, show_image, show_images
 
@@ -33,7 +33,7 @@ HELPERS = dict(
     new_axes=lambda: new_axes(2, 3), show_image=lambda: show_image(X[0]), show_images=lambda: show_images(X),
     show_batch=lambda: show_batch(DLS), show_image_batch=lambda: Learner(plain_cnn(), DLS).show_image_batch(),
     lr_found=lambda: LRFound([.1, .2, .4], [3., 2., 4.], 1).plot(), plot_means_stds=lambda: plot_means_stds(stats()),
-    plot_dead=lambda: plot_dead(stats()), plot_hist=lambda: plot_hist(stats()),
+    recorder=lambda: RecorderCB(loss=lambda learn: learn.loss).plot(), plot_dead=lambda: plot_dead(stats()), plot_hist=lambda: plot_hist(stats()),
     plot_reliability=lambda: plot_reliability(torch.eye(4), Y),
     plot_confusion=lambda: plot_confusion(confusion_matrix(torch.eye(4), Y), "abcd"), plot_board=lambda: plot_board(REFERENCES),
     plot_curves=lambda: plot_curves({"a": RUNS}), plot_effects=lambda: plot_effects({"a": RUNS, "b": RUNS}),
