@@ -6,19 +6,21 @@ __all__ = []
 # %% ../nbs/modules/init.ipynb #93cddbba
 "How networks are trained: the package behind the notebooks."
 from .augment import Cutout, Mixup, RandCopy, RandErase, RandomCrop, RandomFlip
-from .callbacks import EMACB, FreezeCB, GradientClipCB, LookaheadCB, ScheduleFreeCB
+from miniai.callbacks import (
+    AccumulateCB, CheckpointCB, CheckpointError, EarlyStoppingCB, EMACB, FreezeCB, GradientClipCB, LoggerCB, LookaheadCB,
+    ScheduleFreeCB)
 from .core import default_device, set_seed
 from .cost import count_parameters, flops
 from .data import Batches, DataLoaders, ImageData, cifar10, fashion_mnist, image_folder
 from .hooks import ActivationStats, Hook, Hooks, init_weights, lsuv
 from .layers import Bottleneck, ResBlock, conv, plain_cnn, resnet, separable
 from .learner import (
-    BatchTransformCB, Callback, CancelBatchException, CancelEpochException, CancelFitException, DeviceCB, HasLearnCB,
+    BatchError, BatchTransformCB, Callback, CancelBatchException, CancelEpochException, CancelFitException, DeviceCB, HasLearnCB,
     Learner, MetricsCB, MixedPrecisionCB, NonFiniteLossError, ProgressCB, RecorderCB, SingleBatchCB)
 from .metrics import accuracy, soft_accuracy
 from .optim import (
     SGD, Adadelta, Adagrad, Adam, AdamW, Lion, Muon, NAdam, RMSprop, ScheduleFreeAdamW)
-from .predict import ece, ensemble, fit_temperature, recalibrate_batchnorm
+from .predict import ece, ensemble, fit_temperature, predict_image, recalibrate_batchnorm
 from .sched import (
     BatchSchedCB, ConstantLR, CosineAnnealingLR, CosineAnnealingWarmRestarts, CyclicLR, EpochSchedCB, ExponentialLR,
     LambdaLR, LinearLR, MultiStepLR, OneCycleLR, PolynomialLR, StepLR)

@@ -34,8 +34,8 @@ def check_number(name, value, low=None, high=None):
     """The argument `name` as a Python number. Raises ValueError unless it is finite and between `low` and `high`, both
     included; without `low`, any finite number will do."""
     if not _finite(value) or low is not None and value < low or high is not None and value > high:
-        allowed = "finite number" if low is None else f"number ≥ {low}" if high is None else f"number from {low} to {high}"
-        raise ValueError(f"{name} is {value!r}: it must be a {allowed}")
+        limits = f"≥ {low}" if high is None else f"from {low} to {high}"
+        raise ValueError(f"{name} is {value!r}: it must be a {'finite number' if low is None else f'number {limits}'}")
     return int(value) if isinstance(value, Integral) else float(value)
 
 def check_above(low, **arguments):
@@ -73,9 +73,13 @@ def check_stored_images(prefix, x, y, n_classes=None):
     "Raise ValueError unless `{prefix}x` are images as `ImageData` stores them, uint8, and `{prefix}y` their labels."
     x_name, y_name = f"{prefix}x", f"{prefix}y"
     if not isinstance(x, Tensor) or x.dtype != torch.uint8 or x.ndim != 4 or not x.numel():
-        raise ValueError(f"{x_name} is {_kind(x)}: images are a uint8 tensor [n, channels, height, width], not empty")
+        hint = f"; {x_name}[:, None] has a channel" if isinstance(x, Tensor) and x.ndim == 3 else ""
+        raise ValueError(f"{x_name} is {_kind(x)}: images are a uint8 tensor [n, channels, height, width], not empty"
+                         + hint)
     if not isinstance(y, Tensor) or y.dtype != torch.int64 or y.ndim != 1:
-        raise ValueError(f"{y_name} is {_kind(y)}: labels are an int64 tensor [n]")
+        whole = isinstance(y, Tensor) and y.ndim == 1 and not y.is_floating_point()
+        hint = f"; {y_name}.long() is one" if whole else ""
+        raise ValueError(f"{y_name} is {_kind(y)}: labels are an int64 tensor [n]{hint}")
     if len(x) != len(y):
         raise ValueError(f"{x_name} has {len(x)} images and {y_name} has {len(y)} labels: one label an image")
     if n_classes is not None and not 0 <= y.min() <= y.max() < n_classes:
@@ -91,7 +95,8 @@ def check_tensor(name, x, what):
 
 def check_labels(name, y, n_classes=None, shape=None):
     """Class numbers as int64; as files hold them they are uint8, in which arithmetic goes round at 256. Raises
-    ValueError for floats and bools, for another shape, and on the CPU, where looking costs no wait, for numbers that are no class."""
+    ValueError for floats and bools, for another shape, and for numbers that are no class: on the CPU, where looking
+    costs no wait."""
     y = check_tensor(name, y, "a tensor of class numbers")
     if y.dtype == torch.bool or y.is_floating_point() or y.is_complex():
         raise ValueError(f"{name} is {_kind(y)}: class numbers are whole numbers")
@@ -108,7 +113,7 @@ def check_labels(name, y, n_classes=None, shape=None):
 def check_scores(scores, targets, name="scores", flat=True):
     """Scores [n, classes] and class numbers [n], n ≥ 1, as tensors, the latter int64. Unless `flat` both may go on with
     the same dimensions. Raises ValueError for shapes that would be broadcast, and as `check_labels` does."""
-    scores = check_tensor(name, scores, "a tensor [n, classes]; of a model's several outputs, choose the one that is meant")
+    scores = check_tensor(name, scores, "a tensor [n, classes]; of a model's several outputs, choose the one meant")
     targets = check_tensor("targets", targets, "a tensor of class numbers")
     shape = scores.shape[:1] + scores.shape[2:]
     if scores.ndim < 2 or flat and scores.ndim > 2 or targets.shape != shape or not targets.numel():

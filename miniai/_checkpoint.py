@@ -262,7 +262,7 @@ class ResumeCB(Callback):
 class CheckpointCB(Callback):
     """Writes checkpoints into a folder while a fit goes on: at the end of each epoch, every so many steps or minutes, and
     when the fit is interrupted or the process asked to end. `fit(resume=True)` goes on with the newest."""
-    order = 200                  # after whatever else a batch or an epoch changes
+    order, in_lr_find = 200, False   # after whatever else a batch or an epoch changes
     def __init__(self,
         folder: Path,            # of the files step_….pt; made if need be
         every: int | None = None,  # steps between two checkpoints

@@ -14,7 +14,8 @@ from torch import Tensor
 import torch.nn.functional as F
 
 from ._check import check_choice, check_images, check_labels, check_number, check_whole
-from .learner import BatchTransformCB, DeviceCB, Learner
+from ._nested import describe, tensors_in
+from .learner import BatchError, BatchTransformCB, DeviceCB, Learner
 from .vis import class_titles, show_images
 
 # %% ../nbs/modules/00_augment.ipynb #c2f18f39
@@ -239,17 +240,21 @@ def show_image_batch(self: Learner,
 ):
     """Draw the next batch as the model will get it: on its device, transformed. Returns the figure. Nothing is trained,
     and the random generators stay where they were. Callbacks other than `DeviceCB` and `BatchTransformCB` are left out.
-    Raises ValueError for another phase."""
+    Raises ValueError for another phase, and for batches without images."""
     check_choice("phase", phase, ("train", "valid"))
     makers = [cb for cb in [*self.cbs, *cbs] if isinstance(cb, (DeviceCB, BatchTransformCB))]
     with torch.random.fork_rng():
         self.phase, self.batch = phase, next(iter(getattr(self.dls, phase)))
         for cb in sorted(makers, key=lambda cb: cb.order): cb.before_batch(self)
-    x, y = (b[:n].detach() for b in self.batch)
+    images = [t for t in tensors_in(self.inputs(self.batch)) if t.ndim == 4]
+    if not images: raise ValueError(f"a batch is {describe(self.batch)}: there are no images [n, c, h, w] in it")
+    try: y = self.targets(self.batch)
+    except BatchError: y = None
+    x = images[0][:n].detach()
+    titles = class_titles(y[:n], getattr(self.dls, "classes", None)) if isinstance(y, Tensor) else None
     stretch = lambda x: (x - x.min()) / (x.max() - x.min()).clamp(min=1e-12)
     undo = getattr(self.dls.train, "undo", stretch)
-    classes = getattr(self.dls, "classes", None)
-    return show_images(undo(x.float()), class_titles(y, classes), **kwargs)
+    return show_images(undo(x.float()), titles, **kwargs)
 
 # %% ../nbs/15_augment.ipynb #d31098a1
 def augment(

@@ -40,9 +40,9 @@ import numpy as np
 from torch.utils.flop_counter import FlopCounterMode
 
 from ._check import check_counts
+from ._hooking import Hooks, call_model, check_lazy, kept_model, run_eagerly
 from ._nested import describe, nested_map, tensors_in
 from .core import Table
-from .hooks import Hooks, _call, _check_lazy, _eagerly, _kept
 from .learner import Learner
 
 # %% ../nbs/modules/cost.ipynb #64c577e3
@@ -60,14 +60,14 @@ _FORMULAS = {                    # shapes → FLOPs, of products that torch's co
 @contextmanager
 def _counting(model):
     "A counter of what runs inside, in evaluation mode. Modes, weights, buffers and random state are put back."
-    _check_lazy(model)
-    put_back, fast = _kept(model), torch.backends.mha.get_fastpath_enabled()
+    check_lazy(model)
+    put_back, fast = kept_model(model), torch.backends.mha.get_fastpath_enabled()
     states = random.getstate(), np.random.get_state()
     try:
         torch.backends.mha.set_fastpath_enabled(False)       # else attention is one operation, of which nothing is known
         for m in model.modules():
             if hasattr(m, "training"): m.training = False
-        with torch.no_grad(), torch.random.fork_rng(devices=range(torch.cuda.device_count())), _eagerly():
+        with torch.no_grad(), torch.random.fork_rng(devices=range(torch.cuda.device_count())), run_eagerly():
             with FlopCounterMode(display=False, custom_mapping=_FORMULAS) as counter: yield counter
     finally:
         put_back()
@@ -85,7 +85,7 @@ def flops(
     model and random numbers stay as they are. Raises TypeError for an x without tensors, ValueError for lazy layers."""
     if next(tensors_in(x), None) is None:
         raise TypeError(f"x is {describe(x)}: it must be a tensor, or a tuple, list or dict with tensors")
-    with _counting(model) as counter: _call(getattr(model, "_orig_mod", model), nested_map(torch.clone, x))
+    with _counting(model) as counter: call_model(getattr(model, "_orig_mod", model), nested_map(torch.clone, x))
     return counter.get_total_flops()
 
 # %% ../nbs/modules/cost.ipynb #37709774
@@ -103,7 +103,7 @@ def _measure(model, x):
     with _counting(model) as counter, Hooks(model.modules(), after) as hooks:
         handles = [m.register_forward_pre_hook(before) for m in model.modules()]
         for hook in hooks: hook.shapes, hook.flops = None, 0
-        try: _call(model, x)
+        try: call_model(model, x)
         finally:
             for handle in handles: handle.remove()
     return hooks
@@ -111,8 +111,9 @@ def _measure(model, x):
 def _one_example(learn):
     "What the model gets of the first example to validate with. A DataLoader draws a number as it starts: put back."
     states, p = (random.getstate(), np.random.get_state()), next(learn.model.parameters(), torch.empty(0))
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())): batch = next(iter(learn.dls.valid))
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())): batch = next(iter(learn.dls.valid), None)
     random.setstate(states[0]), np.random.set_state(states[1])
+    if batch is None: raise ValueError("dls.valid is empty: summary looks at an example from it")
     one = lambda t: (t[:1] if t.ndim else t).to(p.device, p.dtype if t.is_floating_point() else t.dtype)
     return nested_map(one, learn.inputs(batch))
 

@@ -5,13 +5,13 @@ __all__ = ['ImageData', 'fashion_mnist', 'image_folder', 'cifar10', 'channel_sta
 
 # %% ../nbs/modules/00_data.ipynb #83df3025
 "Images in memory: data sets as bytes, and loaders that make batches of them."
-import math
+import copy, math, os, warnings
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
 
-from PIL import Image, ImageOps
 from fastcore.basics import patch
 import numpy as np
 import torch
@@ -21,7 +21,8 @@ from torchvision.datasets import CIFAR10, FashionMNIST
 from torchvision.datasets.utils import check_integrity
 
 from ._check import check_labels, check_stored_images, check_whole
-from ._files import CIFAR10_SIZE, SHA256, _download, _fetch_cifar, _fetch_fashion, _find, read_checked
+from ._files import CIFAR10_SIZE, SHA256, _fetch_cifar, _fetch_fashion, _folder, _load, read_checked
+from ._pictures import class_names, read_pictures, summary
 from .core import default_device, tier
 from .vis import class_titles, show_images
 
@@ -33,10 +34,11 @@ class ImageData:
     train_y: Tensor              # int64 [n]
     valid_x: Tensor              # uint8 [m, c, h, w]
     valid_y: Tensor              # int64 [m]
-    classes: list                # class names, in the order of the labels
+    classes: list                # class names, in the order of the labels; anything that yields them
     name: str                    # which data this is, for titles and for the ledger
 
     def __post_init__(self):
+        self.classes = list(self.classes)
         for part in ("train_", "valid_"):
             check_stored_images(part, getattr(self, f"{part}x"), getattr(self, f"{part}y"), len(self.classes))
         if self.train_x.shape[1:] != self.valid_x.shape[1:]:
@@ -67,10 +69,14 @@ def _check_device(device) -> torch.device:
         raise ValueError(f"device is {str(device)!r}, which torch cannot use here: {usable} can be") from e
 
 def _per_channel(name, value, channels, device):
-    "A number, or one a channel, as float32 [channels or 1, 1, 1]."
-    value = torch.as_tensor(value, dtype=torch.float32, device=device).view(-1, 1, 1)
+    "A number, or one a channel, as float32 [channels or 1, 1, 1]. Raises ValueError for anything else."
+    given = list(value) if hasattr(value, "__next__") else value.copy() if isinstance(value, np.ndarray) else value
+    try: value = torch.as_tensor(given, dtype=torch.float32, device=device).reshape(-1, 1, 1)
+    except (TypeError, ValueError, RuntimeError) as e:
+        raise ValueError(f"{name} is {given!r}: it must be a number, or one for each channel") from e
     if len(value) not in (1, channels):
         raise ValueError(f"{name} has {len(value)} values: images of {channels} channels need 1 or {channels}")
+    if not value.isfinite().all(): raise ValueError(f"{name} is {given}: it must be finite")
     return value
 
 def _checked(x, y, bs, dtype, device, mean, std):
@@ -85,10 +91,14 @@ def _checked(x, y, bs, dtype, device, mean, std):
     return device, means, stds
 
 def _check_loaders(**loaders):
-    "Raise ValueError for a loader without a length."
+    "Raise ValueError for a loader without a length, or that can be iterated only once."
     for name, loader in loaders.items():
-        if not (hasattr(loader, "__len__") and hasattr(loader, "__iter__")):
-            raise ValueError(f"{name} is a {type(loader).__name__}: a loader can be iterated and has a length")
+        try: len(loader)
+        except (TypeError, NotImplementedError): many = False
+        else: many = any(hasattr(loader, f) for f in ("__iter__", "__getitem__")) and not hasattr(loader, "__next__")
+        if not many:
+            raise ValueError(f"{name} is a {type(loader).__name__}: a loader has a length and can be iterated again "
+                             "and again")
 
 def _check_dls(data, bs, valid_bs, normalize):
     "Raise ValueError for batch sizes that cannot be, and for a channel without any deviation to divide by."
@@ -96,6 +106,62 @@ def _check_dls(data, bs, valid_bs, normalize):
     check_whole("valid_bs", valid_bs, 1)
     if normalize and 0 in data.std:
         raise ValueError(f"std is {data.std}: images with a channel that never varies need normalize=False")
+
+# %% ../nbs/modules/00_data.ipynb #a91d6e35
+class _Resumable:
+    """The place of `Batches` in an epoch: what comes next is `next_batch` of `order`, 0 and None between epochs.
+    A subclass with further state names it in `saved`."""
+    order, next_batch, _waiting, saved = None, 0, False, ("order", "next_batch")
+
+    def _epoch(self, draw):
+        "Which images are in each batch, int64 [b] on the device: of the order `draw(n)`, or of what `resume` has set."
+        if not self._waiting: self.order, self.next_batch = draw(len(self.y)), 0
+        self._waiting, order = False, self.order
+        batches = order.to(self.device).split(self.bs)
+        try:
+            for i in range(self.next_batch, len(batches)):
+                self.order, self.next_batch = order, i + 1
+                yield batches[i]
+        finally:
+            if self.order is order: self.order, self.next_batch = None, 0
+
+    def resume(self,
+        order: Tensor,           # int64 [n]: the number of each image, once
+        start: int,              # batches of it that are done
+    ):
+        "The next epoch, and no later one, is the rest of `order`. Raises ValueError naming the argument that is wrong."
+        order, n = torch.as_tensor(order).cpu(), len(self.y)
+        if order.dtype != torch.int64 or not torch.equal(order.sort().values, torch.arange(n)):
+            raise ValueError(f"order is {order.dtype} {list(order.shape)}: it must hold each number from 0 to {n - 1} "
+                             "once")
+        check_whole("start", start, 0, math.ceil(n / self.bs))
+        self.order, self.next_batch, self._waiting = order.clone(), int(start), True
+
+    def state_dict(self) -> dict:
+        "The place in the epoch, right at any moment: between two batches too."
+        state = {name: getattr(self, name) for name in ("bs", *self.saved)}
+        return {name: v.cpu() if isinstance(v, Tensor) else v for name, v in state.items()}
+
+    def load_state_dict(self, state: dict):
+        "The next epoch goes on from a state of such a loader. Raises ValueError for a state that does not fit."
+        if state.keys() != {"bs", *self.saved}:
+            raise ValueError(f"state has {', '.join(state)}: it must have bs, {', '.join(self.saved)}")
+        if state["order"] is not None and state["bs"] != self.bs:
+            raise ValueError(f"state has bs {state['bs']} and the loader {self.bs}: its epoch was in other batches")
+        more = {name: state[name].to(getattr(self, name), copy=True) for name in self.saved[2:]}
+        for name, v in more.items():
+            if v.shape != getattr(self, name).shape:
+                raise ValueError(f"state has {name} {list(v.shape)}, the loader {list(getattr(self, name).shape)}")
+        if state["order"] is not None: self.resume(state["order"], state["next_batch"])
+        else: self.order, self.next_batch, self._waiting = None, 0, False
+        vars(self).update(more)
+
+    def __deepcopy__(self, memo):
+        "A loader with a place of its own, on the same bytes: nobody writes to them."
+        memo.update({id(t): t for t in (self.x, self.y, self.offset, self.scale)})
+        memo[id(self)] = new = copy.copy(self)
+        new.__dict__ = copy.deepcopy(self.__dict__, memo)
+        return new
 
 # %% ../nbs/modules/00_data.ipynb #9f8ab2cb
 def _hold_out(
@@ -107,19 +173,21 @@ def _hold_out(
     x, y = data.train_x, data.train_y
     check_whole("holdout", holdout, 0, (of or len(x)) - 1, ": some training images must stay")
     if not holdout: return data
-    kept, held = stratified_split(y, max(1, round(holdout * len(x) / (of or len(x)))), seed)
+    check_whole("seed", seed, -2**63, 2**63 - 1)
+    kept, held = stratified_split(y, max(1, round(holdout * len(x) / (of or len(x)))), int(seed))
     return ImageData(x[kept], y[kept], x[held], y[held], data.classes, data.name)
 
 # %% ../nbs/modules/00_data.ipynb #d2d6ef6c
 def _read_fashion(
     path: Path | None = None,    # folder of the four files; None searches, and downloads if need be
 ) -> ImageData:                  # all of it; in the smoke tier, without `path`, the sample
-    if path is None and tier() == "smoke": folder, name = resources.files("miniai") / "sample", "fashion_mnist_sample"
-    else: folder, name = _find("fashion_mnist", path), "fashion_mnist"
-    t = read_checked(folder or _download(name, _fetch_fashion,
+    sample = path is None and tier() == "smoke"
+    name = "fashion_mnist_sample" if sample else "fashion_mnist"
+    read = lambda folder: read_checked(folder, SHA256[name])
+    t = read(resources.files("miniai") / "sample") if sample else _load(name, path, read, _fetch_fashion,
         "- set MINIAI_DATA to a folder in which fashion_mnist/ holds the four *-ubyte.gz files\n"
         "- on Debian or Ubuntu: apt-get install dataset-fashion-mnist\n"
-        "- to try things on 3,000 images that came with the package: set MINIAI_TIER=smoke"), SHA256[name])
+        "- to try things on 3,000 images that came with the package: set MINIAI_TIER=smoke")
     return ImageData(t["train_x"][:, None], t["train_y"].long(), t["valid_x"][:, None], t["valid_y"].long(),
                      list(FashionMNIST.classes), name)
 
@@ -133,42 +201,6 @@ def fashion_mnist(
     1,000 images, `holdout` in proportion. Raises FileNotFoundError or ValueError that names the file and the remedy."""
     return _hold_out(_read_fashion(path), holdout, seed, 60_000 if path is None and tier() == "smoke" else None)
 
-# %% ../nbs/modules/00_data.ipynb #759d41b9
-_PICTURES = ".jpg", ".jpeg", ".png"
-
-def _decode(
-    file: Path,                  # a picture
-    size: int | None,            # resize the shorter edge to this and crop the middle; None leaves it
-) -> Image.Image:                # RGB
-    try:
-        with Image.open(file) as im: image = ImageOps.exif_transpose(im).convert("RGB")
-    except Exception as e: raise ValueError(f"{file} cannot be decoded as a picture ({e}): replace or delete it") from e
-    return image if size is None else ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
-
-def _class_names(folder): return sorted(f.name for f in folder.iterdir() if f.is_dir() and not f.name.startswith("."))
-
-def _read_pictures(
-    folder: Path,                # one folder a class
-    classes: list,               # their names
-    size: int | None,            # as in `_decode`
-) -> tuple[Tensor, Tensor]:      # uint8 [n, 3, h, w] and int64 [n]
-    if (found := _class_names(folder)) != classes:
-        raise ValueError(f"{folder} has the folders {', '.join(found) or '(none)'}"
-                         f"; the classes are {', '.join(classes)}")
-    files, y = [], []
-    for i, c in enumerate(classes):
-        own = [f for f in sorted((folder / c).iterdir()) if f.suffix.lower() in _PICTURES and not f.name.startswith(".")]
-        if not own: raise ValueError(f"{folder / c} has no picture ({', '.join(_PICTURES)}): each class needs one")
-        files, y = files + own, y + [i] * len(own)
-    w, h = _decode(files[0], size).size
-    pixels = np.empty((len(files), h, w, 3), dtype=np.uint8)
-    for i, file in enumerate(files):
-        if (image := _decode(file, size)).size != (w, h):
-            raise ValueError(f"{file} is {image.width}×{image.height} and {files[0]} {w}×{h}: "
-                             f"give a size for all, such as size={min(h, w)}")
-        pixels[i] = image
-    return torch.from_numpy(pixels).movedim(-1, 1).contiguous(), torch.tensor(y)
-
 # %% ../nbs/modules/00_data.ipynb #27ddb1f7
 def image_folder(
     path: Path,                  # holds train/<class>/ and test/<class>/ (or valid/, val/), or only <class>/
@@ -176,32 +208,48 @@ def image_folder(
     seed: int = 0,               # of that split
     size: int | None = None,     # resize the shorter edge to this and crop the middle; None: all have one size already
 ) -> ImageData:                  # colour, classes in alphabetical order
-    "Pictures, .jpg or .png, in one folder a class. Raises FileNotFoundError or ValueError that names the file."
-    path = _find("", path)
-    if size is not None: check_whole("size", size, 1)
-    train = path / "train" if (path / "train").is_dir() else path
-    test = next((path / n for n in ("test", "valid", "val") if train != path and (path / n).is_dir()), None)
-    classes = _class_names(train)
+    """Pictures in one folder a class and the folders inside it, in any format that Pillow reads. Grey of 16 bits is
+    scaled to 8, transparent parts lie on white, of several frames the first is read. A warning counts what is left out.
+    Raises FileNotFoundError or ValueError that names the file."""
+    path, left_out, several = _folder("path", path), Counter(), []
+    if size is not None:
+        check_whole("size", size, 1)
+        size = int(size)
+    train = path / "train" if os.path.isdir(path / "train") else path
+    test = next((path / n for n in ("test", "valid", "val") if train != path and os.path.isdir(path / n)), None)
+    classes = class_names(train)
     if not classes: raise ValueError(f"{train} has no folders: it needs one a class")
     if not (test or holdout): raise ValueError(f"holdout is 0, and {path} has no train/ and test/: hold some out")
-    x, y = _read_pictures(train, classes, size)
-    valid_x, valid_y = _read_pictures(test, classes, size) if test else (x, y)
+    x, y = read_pictures(train, classes, size, left_out, several)
+    valid_x, valid_y = read_pictures(test, classes, size, left_out, several) if test else (x, y)
+    if said := summary(left_out): warnings.warn(f"{path}: {said}", stacklevel=2)
+    if several: warnings.warn(f"{several[0]} has several frames, of which the first is taken"
+                              + f", as do {len(several) - 1} more" * (len(several) > 1), stacklevel=2)
     return _hold_out(ImageData(x, y, valid_x, valid_y, classes, path.name), holdout, seed)
 
 # %% ../nbs/modules/00_data.ipynb #e42c7c78
+def _check_originals(original):
+    "Raise ValueError for a file that is not as CIFAR-10's authors made it."
+    for name, md5 in (*CIFAR10.train_list, *CIFAR10.test_list, (CIFAR10.meta["filename"], CIFAR10.meta["md5"])):
+        file = original / name
+        try:
+            if check_integrity(file, md5): continue
+            state = ("is cut short or altered (its MD5 differs)" if os.path.isfile(file) else
+                     "is a folder, a pipe or a device" if os.path.exists(file) else "is missing")
+        except OSError as e: state = f"cannot be read ({e.strerror})"
+        raise ValueError(f"{file} {state}: delete {original} and get it again")
+
 def _read_cifar(folder):
     "CIFAR-10 in a folder: the original files, or pictures in train/<class>/ and test/<class>/."
     folder = folder.parent if folder.name == CIFAR10.base_folder else folder
-    original = folder / CIFAR10.base_folder
-    if original.is_dir():
-        for name, md5 in (*CIFAR10.train_list, *CIFAR10.test_list, (CIFAR10.meta["filename"], CIFAR10.meta["md5"])):
-            if not check_integrity(original / name, md5):
-                state = "is cut short or altered (its MD5 differs)" if (original / name).is_file() else "is missing"
-                raise ValueError(f"{original / name} {state}: delete {original} and get it again")
+    if os.path.lexists(folder / CIFAR10.base_folder):
+        _check_originals(folder / CIFAR10.base_folder)
         sets = CIFAR10(folder, train=True), CIFAR10(folder, train=False)
         x, valid_x = (torch.from_numpy(s.data).movedim(-1, 1).contiguous() for s in sets)
         y, valid_y = (torch.tensor(s.targets) for s in sets)
         return ImageData(x, y, valid_x, valid_y, sets[0].classes, "cifar10")
+    if not os.path.isdir(folder / "train"):
+        raise FileNotFoundError(f"{folder} has neither {CIFAR10.base_folder}/ nor train/ and test/: put CIFAR-10 there")
     data = image_folder(folder)
     data.name = "cifar10_jpeg"
     if (found := (len(data.train_x), len(data.valid_x))) != CIFAR10_SIZE:
@@ -223,11 +271,11 @@ def cifar10(
         x, valid_x = wide(grey.train_x), wide(grey.valid_x)
         data = ImageData(x, grey.train_y, valid_x, grey.valid_y, grey.classes, "cifar10_smoke")
         return _hold_out(data, holdout, seed, CIFAR10_SIZE[0])
-    folder = _find("cifar10", path) or _download("cifar10", _fetch_cifar,
+    data = _load("cifar10", path, _read_cifar, _fetch_cifar,
         "- set MINIAI_DATA to a folder in which cifar10/ holds the original cifar-10-batches-py/\n"
         "- or in which cifar10/ holds the pictures as train/<class>/*.jpg and test/<class>/*.jpg\n"
         "- to see that things run, on Fashion-MNIST in the same shapes: set MINIAI_TIER=smoke")
-    return _hold_out(_read_cifar(folder), holdout, seed)
+    return _hold_out(data, holdout, seed)
 
 # %% ../nbs/01_data.ipynb #61c57798
 def channel_stats(
@@ -241,7 +289,7 @@ def channel_stats(
     return tuple(mean.tolist()), tuple(variance.sqrt().tolist())
 
 # %% ../nbs/01_data.ipynb #ee295299
-class Batches:
+class Batches(_Resumable):
     """Batches (x, y) of images that lie in memory as bytes. The bytes move to the device once; each batch is made there.
     The last, shorter batch is kept. Raises ValueError naming the argument that is wrong."""
     def __init__(self,
@@ -256,14 +304,14 @@ class Batches:
         channels_last: bool = False,         # keep the channels of a pixel side by side in memory
     ):
         self.device, self.mean, self.std = _checked(x, y, bs, dtype, device, mean, std)
-        self.bs, self.shuffle, self.dtype, self.channels_last = bs, shuffle, dtype, channels_last
+        self.bs, self.shuffle, self.dtype, self.channels_last = int(bs), shuffle, dtype, channels_last
         stored = lambda t: (t.movedim(-3, -1) if channels_last else t).contiguous()
         self.x, self.y = stored(x).to(self.device), y.to(self.device)
         self.offset, self.scale = (stored(t.expand(x.shape[1:])) for t in (255 * self.mean, 1 / (255 * self.std)))
     def __len__(self): return math.ceil(len(self.y) / self.bs)
     def __iter__(self):
-        order = torch.randperm(len(self.y)) if self.shuffle else torch.arange(len(self.y))
-        for idx in order.to(self.device).split(self.bs): yield self.batch(idx)
+        draw = torch.randperm if self.shuffle else torch.arange
+        for idx in self._epoch(draw): yield self.batch(idx)
 
 # %% ../nbs/01_data.ipynb #2f41bdf1
 @patch
@@ -277,18 +325,21 @@ def batch(self: Batches,
 # %% ../nbs/01_data.ipynb #27caf711
 class DataLoaders:
     """A loader to train with and one to validate with. Anything that has a length and can be iterated will do.
-    Raises ValueError for a loader without a length."""
+    Raises ValueError for a loader without a length, or without a batch."""
     def __init__(self,
         train,                   # yields (x, y): `Batches`, a torch DataLoader, a list of batches
         valid,                   # the same
         classes: list | None = None,  # class names, for titles
     ):
         _check_loaders(train=train, valid=valid)
-        self.train, self.valid, self.classes = train, valid, classes
+        self.train, self.valid, self.classes = train, valid, None if classes is None else list(classes)
 
     def one_batch(self) -> tuple:
         "The batch that training would see next. The global generator stays where it was: looking changes nothing."
-        with torch.random.fork_rng(devices=[]): return next(iter(self.train))
+        train = copy.copy(self.train) if isinstance(self.train, Batches) else self.train   # it keeps its place
+        with torch.random.fork_rng(devices=[]):
+            for batch in train: return batch
+        raise ValueError("train has no batch")
 
 # %% ../nbs/01_data.ipynb #e7d5c2f6
 @patch

@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from ._check import check_choice, check_scores, check_tensor, check_whole
 from ._events import BatchError, defines
 from ._nested import describe, nested_map
-from .data import Batches, _decode
+from ._pictures import _decode, _rgb
+from .data import Batches
 from .layers import Dropout
 from .learner import BatchTransformCB, Callback, CancelBatchException, DeviceCB, Learner, MixedPrecisionCB
 from .vis import new_axes
@@ -87,8 +88,8 @@ def _upright(picture) -> Image.Image:  # RGB
     "A file, a PIL image or a tensor. Raises ValueError, FileNotFoundError or TypeError that says why it is no picture."
     if isinstance(picture, (str, Path)):
         if not Path(picture).is_file(): raise FileNotFoundError(f"picture is {str(picture)!r}: there is no such file")
-        return _decode(Path(picture), None)
-    if isinstance(picture, Image.Image): return ImageOps.exif_transpose(picture).convert("RGB")
+        return _decode(Path(picture), None, [])
+    if isinstance(picture, Image.Image): return _rgb(picture)
     if not isinstance(picture, Tensor):
         raise TypeError(f"picture is a {type(picture).__name__}: it must be a file, a PIL image or a tensor")
     t = picture.detach().cpu()
@@ -231,7 +232,7 @@ def mcnemar(
 ) -> tuple[int, int, float]:     # pictures that only the first gets right, only the second, and the p-value
     """Exact test that two networks are right equally often, two-sided, McNemar (1947). It speaks of these networks on
     other pictures, not of other trainings. Raises ValueError naming what does not fit."""
-    first, second = (check_tensor(name, right, "a bool tensor [n]") for name, right in (("first", first), ("second", second)))
+    first, second = check_tensor("first", first, "a bool tensor [n]"), check_tensor("second", second, "a bool tensor [n]")
     for name, right in (("first", first), ("second", second)):
         if right.dtype != torch.bool or right.ndim != 1 or right.shape != first.shape:
             raise ValueError(f"{name} is {right.dtype} {list(right.shape)}: both must be bool [n], of the same n")

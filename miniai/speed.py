@@ -447,6 +447,7 @@ class NormedMuon(Muon):
 class AlternatingBatches(Batches):
     """`Batches` in which every image appears as it is in one epoch and mirrored in the next; which comes first is drawn
     for each image when the loader is made. Jordan (2024)."""
+    saved = *Batches.saved, "mirrored"     # what it takes to resume
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.mirrored = (torch.rand(len(self.y)) < .5).to(self.device)

@@ -65,7 +65,8 @@ def show_images(
     ims, height = list(ims), size + .25 * (titles is not None)
     titles = [None] * len(ims) if titles is None else list(titles)
     if not ims: raise ValueError("ims is empty: there is nothing to draw")
-    if len(titles) != len(ims): raise ValueError(f"titles has {len(titles)} entries for {len(ims)} images: one an image")
+    if len(titles) != len(ims):
+        raise ValueError(f"titles has {len(titles)} entries for {len(ims)} images: one an image")
     ncols = min(check_whole("ncols", ncols, 1), len(ims))
     nrows = math.ceil(len(ims) / ncols)
     axs = new_axes(nrows, ncols, squeeze=False, figsize=(size * ncols, height * nrows), layout="constrained")

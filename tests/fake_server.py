@@ -1,5 +1,5 @@
 "A machine without data or network, and a server that has the sample: for the tests of downloads and files."
-import hashlib, shutil, time
+import hashlib, shutil, socket, time
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -56,3 +56,16 @@ def server(tmp_path, monkeypatch):
     monkeypatch.setattr(FashionMNIST, "resources", md5)
     yield server
     server.http.shutdown()
+
+
+def raw_server(answer):
+    "The address of a server that gives each connection, once a request has come, to `answer(connection)`."
+    listener = socket.create_server(("127.0.0.1", 0))
+    def serve(connection):
+        with connection:
+            try: connection.recv(4096), answer(connection)
+            except OSError: pass         # nobody listens any more
+    def accept():
+        while True: Thread(target=serve, args=listener.accept()[:1], daemon=True).start()
+    Thread(target=accept, daemon=True).start()
+    return f"http://127.0.0.1:{listener.getsockname()[1]}/"

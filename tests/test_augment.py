@@ -388,6 +388,19 @@ def test_show_image_batch_changes_nothing():
     with pytest.raises(ValueError, match="phase is 'test'"): learn.show_image_batch(phase="test")
     plt.close("all")
 
+def test_show_image_batch_takes_batches_of_any_form():
+    class Named(Learner):
+        def inputs(self, batch): return dict(x=batch["image"])
+        def targets(self, batch): return batch["label"]
+    x, y = pictures(5, 1, 28, 28), torch.tensor([2, 0, 1, 1, 0], dtype=torch.uint8)
+    titles = lambda batch, kind=Learner: [ax.get_title() for ax in kind(
+        plain_cnn(), DataLoaders([batch], [batch], list("abc"))).show_image_batch(3).axes]
+    assert titles((x, y)) == titles(dict(image=x, label=y), Named) == titles(((torch.ones(5, 2), x), y)) == ["c", "a", "b"]
+    for batch in (x, (x, (y, y)), (x, torch.rand(5)), (x, torch.zeros(5, 4, dtype=torch.int64)), (x, dict(a=y))):
+        assert titles(batch) == [""] * 3
+    with pytest.raises(ValueError, match="no images"): titles((torch.ones(5, 2), y))
+    with pytest.raises(ValueError, match="3 classes are 0 to 2"): titles((x, y + 1))
+
 def test_settings_are_shown():
     "A recorded run holds its transforms as they show themselves."
     assert repr(RandomCrop(2, p=.5)) == "RandomCrop(padding=2, fill=0.0, padding_mode='constant', p=0.5)"

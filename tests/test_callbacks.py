@@ -89,6 +89,15 @@ def test_the_average_follows_a_model_that_moved_and_copies_whole_numbers():
     assert ema.steps == 8 and ema.average[0].weight.dtype == torch.float64
     assert ema.average.index.tolist() == [2, 3] and ema.average[1].num_batches_tracked == 8
 
+def test_a_compiled_model_has_the_same_average_and_its_state_is_the_plain_models():
+    plain, learn, other = (make(EMACB(.9)) for _ in range(3))
+    learn.model = torch.compile(learn.model, backend="eager")
+    plain.fit(2), learn.fit(2)
+    other.cbs[0].load_state_dict(learn.cbs[0].state_dict())
+    other.fit(1, train=False)
+    averages = [state(each.cbs[0].average) for each in (plain, learn, other)]
+    assert equal(*averages[:2]) and equal(*averages[1:])
+
 def test_a_step_of_the_average_is_a_few_operations():
     class Count(TorchDispatchMode):
         def __torch_dispatch__(self, f, types, args=(), kwargs=None): seen.append(f); return f(*args, **(kwargs or {}))
@@ -115,7 +124,7 @@ def interrupted(f, at):
     "Call `f`, with an interrupt before its line number `at`, counted as they run. Whether the interrupt came."
     n = count(1)
     def trace(frame, event, arg):
-        if not frame.f_code.co_filename.endswith(("callbacks.py", "hooks.py")): return None
+        if not frame.f_code.co_filename.endswith(("callbacks.py", "hooks.py", "_hooking.py")): return None
         if event == "line" and next(n) == at: raise KeyboardInterrupt
         return trace
     old = sys.gettrace()

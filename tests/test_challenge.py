@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import matplotlib
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -204,7 +205,7 @@ def places(*entries): return [place for place, _ in standings(entries)]
 
 def test_order_and_places():
     a, b, c = e(.94), e(.95), e(.93)
-    assert standings([a, b, c]) == [(1, b), (2, a), (3, c)]
+    assert standings([a, b, c]) == standings(iter([a, b, c])) == [(1, b), (2, a), (3, c)]
     d, f, g = e(.96, tta=True), e(.90, 20), e(.99, 50)
     assert standings([g, f, d, a, b, c]) == [(1, b), (2, a), (3, c), (1, d), (1, f), (1, g)]
 
@@ -274,7 +275,7 @@ def test_the_recorded_entries_are_above_their_floor(epochs, floor, monkeypatch, 
 
 def test_the_picture_has_a_mark_for_every_figure():
     entries = [e(.94), e(.95, 20, True, who="ours", sd=.01), e(.96, 50, who="yours"), e(None, 300)]
-    ax = plot_board(entries)
+    ax = plot_board(iter(entries))
     drawn = sorted(tuple(map(float, xy)) for line in ax.containers for xy in line[0].get_xydata())
     assert [round(y, 6) for _, y in drawn] == [94, 95, 96] and [round(x, 1) for x, _ in drawn] == [5, 20.8, 50]
     assert [t.get_text() for t in ax.get_legend().get_texts()] == ["reference", "miniai, TTA", "yours"]
@@ -304,6 +305,15 @@ def test_seeds_of_a_name_count_as_one_entry(data, file, monkeypatch):
     plain, tta = submitted_entries(file, "fashion_mnist_sample")
     assert round(plain.accuracy, 9) == .6 and round(tta.accuracy, 9) == .7 and plain.n == tta.n == 2 and plain.sd > .1
     assert plain.who == "yours" and "rehearsal" in plain.source and submitted_entries(file) == []
+
+def test_an_interrupt_prints_the_run_and_leaves_the_file(data, file, monkeypatch, capsys):
+    submit(make(data), 5, "a", np.int64(1), file)
+    before = file.read_bytes()
+    def interrupt(*args): raise KeyboardInterrupt
+    monkeypatch.setattr(C.os, "fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt): submit(make(data), 5, "b", 2, file)
+    assert '"name": "b"' in capsys.readouterr().out and file.read_bytes() == before
+    assert not list(file.parent.glob("*.tmp")) and read_submissions(file)[0].seed == 1
 
 def test_the_file_is_in_the_cache_and_never_in_the_ledger(data, tmp_path):
     submit(make(data), 5, "x")

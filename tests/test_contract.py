@@ -372,6 +372,9 @@ FACTORIES = dict(
     ActivationStats=lambda learn: hooks.ActivationStats(),
     SpellingCB=lambda learn: hooks.SpellingCB(),
     CheckpointCB=lambda learn: CheckpointCB(tempfile.mkdtemp(), every=3),
+    AccumulateCB=lambda learn: callbacks.AccumulateCB(2),
+    EarlyStoppingCB=lambda learn: callbacks.EarlyStoppingCB(patience=9),
+    LoggerCB=lambda learn: callbacks.LoggerCB(Path(tempfile.mkdtemp()) / "log.csv", every=2),
     _EndCB=lambda learn: speed._EndCB(6),
     _CaptureCB=lambda learn: predict._CaptureCB([lambda x: x], ()))
 

@@ -251,6 +251,8 @@ def test_summary_depth():
     assert all(name.count(".") < 2 for name in names)
     assert [row for row in learn.summary(2) if "." not in row[0].split()[0]] == learn.summary(1)
     with pytest.raises(ValueError, match="depth is 0"): learn.summary(0)
+    learn.dls.valid = []
+    with pytest.raises(ValueError, match="dls.valid is empty"): learn.summary()
 
 @pytest.mark.parametrize("shuffle", [False, True])
 def test_summary_changes_nothing(shuffle):

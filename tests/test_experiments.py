@@ -5,6 +5,7 @@ from pathlib import Path
 
 import matplotlib
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 
 from miniai.augment import RandErase
@@ -157,7 +158,8 @@ def test_a_setting_that_holds_itself_or_no_json_is_still_recorded(folder):
 def test_how_many_seeds_and_from_which_on(monkeypatch):
     for settings, asked, right in [({}, 2, [42, 43]), (dict(MINIAI_SEED="7"), 2, [7, 8]), ({}, [5, 3, 5], [5, 3]),
                                    (dict(MINIAI_SEEDS="4"), 2, [42, 43, 44, 45]), (dict(MINIAI_SEEDS=""), 1, [42]),
-                                   (dict(MINIAI_SEEDS="4"), [9], [9]), (dict(MINIAI_SEED="0", MINIAI_SEEDS="1"), 3, [0])]:
+                                   (dict(MINIAI_SEEDS="4"), [9], [9]), (dict(MINIAI_SEED="0", MINIAI_SEEDS="1"), 3, [0]),
+                                   ({}, np.int64(2), [42, 43]), ({}, np.arange(2), [0, 1]), ({}, iter([5, 6]), [5, 6])]:
         with monkeypatch.context() as m:
             for k, v in settings.items(): m.setenv(k, v)
             assert E._seeds(asked) == right
@@ -189,6 +191,15 @@ def test_what_is_no_measurement_is_printed_and_refused(rows, says, folder, capsy
 def test_small_numbers_keep_their_digits(folder):
     experiment("a", lambda seed: dict(error=1.23456789e-12, steps=7, gap=None, accuracy=2 / 3), [1])
     assert read_runs("a")[0]["rows"] == [dict(error=1.234568e-12, steps=7, gap=None, accuracy=.6666667)]
+
+def test_numpys_numbers_are_numbers(folder):
+    run = lambda seed, **kw: dict(steps=np.int64(7), error=np.float32(.5), accuracy=np.float64(.25))
+    assert experiment("a", run, np.arange(2), lr=np.float32(.5), n=np.int8(3)) == experiment("a", run, 2 * [0] + [1], lr=.5, n=3)
+    runs = [json.loads(text) for text in (folder / "99_made.jsonl").read_text().splitlines()]
+    assert [(r["seed"], r["config"], r["rows"]) for r in runs] == [
+        (seed, dict(lr=.5, n=3), [dict(steps=7, error=.5, accuracy=.25)]) for seed in (0, 1)]
+    assert budget(np.int64(3)) == 3
+    with pytest.raises(ValueError, match="epochs is 1.5"): budget(1.5)
 
 def test_an_experiment_goes_on_in_the_file_that_it_is_in(folder, monkeypatch):
     experiment("a", Made(), 1)
@@ -281,6 +292,22 @@ def test_a_full_disk_tells_prints_the_value_first_and_leaves_no_torn_line(room, 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert sorted({r["seed"] for r in read_runs("a")}) == [1, 2]
+
+@pytest.mark.parametrize("when", ["lock", "write", "fsync"])
+def test_an_interrupt_while_it_is_recorded_prints_the_run_and_leaves_no_torn_line(when, folder, monkeypatch, capsys):
+    experiment("a", Made(), [1])
+    def interrupt(*args, **kwargs): raise KeyboardInterrupt
+    class Torn(Full):
+        def write(self, data): return self.f.write(data[:9]) if data[:1] == b"{" else interrupt()
+    with monkeypatch.context() as m:
+        if when == "lock": m.setattr(E.FileLock, "acquire", interrupt)
+        if when == "write": m.setattr(E, "open", lambda *args, **kw: Torn(open(*args, **kw), 9), raising=False)
+        if when == "fsync": m.setattr(E.os, "fsync", interrupt)
+        with pytest.raises(KeyboardInterrupt): experiment("a", lambda seed: dict(accuracy=.8125), [2])
+    assert '"accuracy": 0.8125' in capsys.readouterr().out
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert [r["seed"] for r in read_runs("a")] == [1, 2] if when == "fsync" else [1]
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 def test_a_device_that_is_always_full(folder, capsys):
@@ -378,7 +405,8 @@ def test_differences_between_devices_are_none(one, other, folder):
     fill(folder, "a", [.5, .6, .7], **one)
     fill(folder, "b", [.1, .2, .3], **other)
     assert compare("a", "b") is None and compare(recorded("a"), recorded("b")) is None
-    assert verdict("a", "b") == "cannot tell: no seed is shared"
+    on = [{"cpu": "cpu"}.get(x.get("device", "cpu"), x.get("processor")) for x in (one, other)]
+    assert verdict("a", "b") == f"cannot tell: no seed is shared on one device, the runs are from {on[0]} and from {on[1]}"
 
 def test_a_comparison_takes_one_device_and_not_two_together(folder):
     fill(folder, "a", [.5, .6, .7])
@@ -387,6 +415,35 @@ def test_a_comparison_takes_one_device_and_not_two_together(folder):
     fill(folder, "b", [.1, .1], **GPU)
     found = compare("a", "b")
     assert found.n == 3 and found.mean == pytest.approx(.1)
+    assert verdict("a", "b") == "+10.00 points [+10.00, +10.00], n=3 on cpu; left out: n=2 on H100"
+
+def test_a_mean_takes_one_device_and_says_what_it_left_out(folder):
+    fill(folder, "a", [.5, .6])
+    fill(folder, "a", [.9], **GPU)
+    mixed = Runs(read_runs("a"), "a")
+    assert summary(mixed) == "55.00 ± 7.07 % (n=2; 1 made elsewhere left out)" and mixed.values() == [.5, .6, .9]
+    assert results_table({"one": mixed})[1][1] == summary(mixed) and summary(mixed, "loss") == "no run yet"
+
+def test_a_curve_takes_one_device(folder):
+    for about, ends in (({}, (.4, .6)), (GPU, (.9,))):
+        for seed, end in enumerate(ends):
+            write_run(line("a", seed, **about) | dict(rows=[dict(accuracy=.1), dict(accuracy=end)]), folder / "a.jsonl")
+    (drawn,) = plot_curves({"label": Runs(read_runs("a"))}).lines
+    assert round(float(drawn.get_ydata()[-1]), 6) == 50 and drawn.get_label() == "label (n=2)"
+
+@pytest.mark.parametrize("metric", ["seconds", "speedup", "images_per_second"])
+def test_times_are_compared_and_averaged_within_one_machine(metric, folder):
+    "Which accuracies need not be: a CPU is a CPU."
+    for chip, values in (("old", [9., 8., 8.5]), ("new", [3., 4.])):
+        for name, more in (("a", 0.), ("b", 1.)):
+            for seed, value in enumerate(values):
+                seed += 10 * (chip == "new")
+                write_run(line(name, seed, processor=chip, accuracy=.5, **{metric: value + more}) | dict(threads=2), folder / "a.jsonl")
+    found = compare("a", "b", metric)
+    assert found.n == 3 and found.mean == -1 and compare("a", "b").n == 5
+    assert "n=3 on old, 2 threads; left out: n=2 on new, 2 threads" in verdict("a", "b", metric)
+    assert summary(recorded("a"), metric).startswith("8.5 ± 0.5") and "(n=3; 2 made elsewhere left out)" in summary(recorded("a"), metric)
+    assert summary(recorded("a")).endswith("(n=5)")
 
 def test_cpus_are_one_kind_and_seconds_have_a_machine(folder):
     one, other = Run(line(processor="Xeon") | dict(threads=2)), Run(line(processor=None))

@@ -60,3 +60,11 @@ def test_functions_are_short(file):
 def test_no_exception_is_kept_for_nothing():
     found = {name: lines(f) for file in LIBRARY for name, f in functions(file)}
     assert all(found.get(name, 0) > 40 for name in LONG)
+
+SOURCES = sorted([*(ROOT / "miniai").rglob("*.py"), *(ROOT / "tools").glob("*.py")])
+
+def test_no_check_vanishes_under_python_O():
+    "`assert` does, and what stands below `if __debug__`: what users rely on raises."
+    found = [f"{f.relative_to(ROOT)}:{node.lineno}" for f in SOURCES for node in ast.walk(ast.parse(f.read_text(encoding="utf-8")))
+             if isinstance(node, ast.Assert) or isinstance(node, ast.Name) and node.id == "__debug__"]
+    assert len(SOURCES) > 50 and not found

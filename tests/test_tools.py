@@ -73,6 +73,23 @@ def test_results_fill_readme_and_lessons_and_write_the_page(tmp_path):
     page = (tmp_path / "RESULTS.md").read_text()
     assert f"| x | accuracy {said} | 2 | P, 2 threads | changed |" in page and "[00 a](nbs/00_a.ipynb)" in page
 
+def test_a_table_takes_what_was_not_replaced(tmp_path):
+    "As the quotations do: the last run's config and code, of each seed the last run."
+    runs = [line(seed=s, config=dict(lr=1.), rows=[dict(accuracy=.1)]) for s in (1, 2, 3)] + [line(config={}), line(seed=2, config={})]
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results/00_a.jsonl").write_text("".join(runs))
+    lesson(tmp_path, "")
+    assert "| x | accuracy 90.00 ± 0.00 % (n=2) |" in results.page(tmp_path)
+
+def test_a_run_is_saved_before_anything_is_said(tmp_path, monkeypatch):
+    file = lesson(tmp_path, "old")
+    def execute(self): self.nb.cells[0].source = "new"
+    def broken(*args, **kwargs): raise BrokenPipeError
+    monkeypatch.setattr(notebook.NotebookClient, "execute", execute)
+    monkeypatch.setattr(notebook, "print", broken, raising=False)
+    with pytest.raises(BrokenPipeError): notebook.run(file, save=True)
+    assert "new" in file.read_text()
+
 def test_an_unknown_name_stops_and_says_where(tmp_path):
     lesson(tmp_path, "It is <!-- ledger:y -->1 %<!-- end -->.")
     (tmp_path / "README.md").write_text("")

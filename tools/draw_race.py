@@ -4,10 +4,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import matplotlib
-matplotlib.use("Agg")
 import matplotlib.patheffects as effects
-import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
 import torch
 
 from miniai.lab.surface import STYLES, descend, beale
@@ -40,7 +38,8 @@ def hills(ax, surface):
 def draw(path):
     "Write the picture, 1200 × 560 pixels, to `path`."
     surface = replace(beale(), start=START, xlim=(-1.1, 4.3), ylim=(-1.6, 1.75))
-    fig, (ax, heights) = plt.subplots(1, 2, figsize=(12, 5.6), dpi=100, width_ratios=[2.1, 1], facecolor=PAPER)
+    fig = Figure(figsize=(12, 5.6), dpi=100, facecolor=PAPER)
+    ax, heights = fig.subplots(1, 2, width_ratios=[2.1, 1])
     hills(ax, surface)
     halo = [effects.Stroke(linewidth=4.5, foreground="white"), effects.Normal()]
     for name, optimizer in RACERS.items():

@@ -47,8 +47,12 @@ def run(file, save):
     start = time.perf_counter()
     NotebookClient(nb, timeout=None, kernel_name="python3", store_widget_state=False,
                    resources={"metadata": {"path": file.parent}}).execute()
-    print(f"   {file.name}: {(time.perf_counter() - start) / 60:.1f} minutes", flush=True)
-    if not save: return
+    minutes = (time.perf_counter() - start) / 60
+    if save: write_outputs(file, nb)                     # before anything is said: nobody may be there to hear it
+    print(f"   {file.name}: {minutes:.1f} minutes", flush=True)
+
+def write_outputs(file, nb):
+    "Replace a notebook's file by one with the outputs of its run."
     for cell in nb.cells:
         if cell.cell_type == "code": cell.outputs = with_alt(cell.source, without_logs(without_widgets(cell.outputs)))
     nb.metadata.pop("widgets", None)

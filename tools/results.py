@@ -5,7 +5,7 @@ from statistics import mean
 
 from rewrite import ROOT, lessons, rewrite, write
 
-from miniai.lab.experiments import Runs, quote_ledger, read_runs, summary
+from miniai.lab.experiments import Runs, _latest as latest, quote_ledger, read_runs, summary
 
 HEAD = """# Results
 
@@ -27,8 +27,7 @@ def table(runs_of):
     rows = []
     for name, runs in sorted(runs_of.items()):
         for kind in sorted({run.kind for run in runs}):
-            latest = {run["seed"]: run for run in runs if run.kind == kind}
-            here = Runs([latest[s] for s in sorted(latest)], name)
+            here = Runs(latest([run for run in runs if run.kind == kind]), name)
             metrics = [m for m in dict.fromkeys(k for run in here for k in run["rows"][-1]) if m not in ("epoch", "epochs")]
             numbers = "; ".join(f"{m.replace('_', ' ')} {summary(here, m)}" for m in metrics if here.values(m))
             seconds = [run["seconds"] for run in here if run.get("seconds") is not None]
@@ -60,5 +59,5 @@ def fill(root):
     write(root / "RESULTS.md", page(root))
 
 if __name__ == "__main__":
-    print("== RESULTS.md, README.md and nbs/ from results/")
     fill(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT)
+    print("== RESULTS.md, README.md and nbs/ from results/")

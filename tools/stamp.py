@@ -26,5 +26,5 @@ def stamp(root):
         if missing: raise ValueError(f"{file} has no cell that begins with {' or '.join(missing)}")
 
 if __name__ == "__main__":
-    print("== badges and install cells from settings.ini")
     stamp(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT)
+    print("== badges and install cells from settings.ini")

@@ -184,8 +184,11 @@ def head_accuracies(
     heads: dict = HEADS,         # name → number of answers, in the order of the targets' columns
 ) -> dict:                       # name → function (scores, targets) → accuracy
     "Accuracy of each head, for `MetricsCB(**head_accuracies())`."
-    def column(targets, n, i): return check_labels("targets", targets, shape=(n, len(heads)))[:, i]
-    def of(name, i): return lambda scores, targets: accuracy(split_heads(scores, heads)[name], column(targets, len(scores), i))
+    def of(name, i):
+        def metric(scores, targets):
+            targets = check_labels("targets", targets, shape=(len(scores), len(heads)))
+            return accuracy(split_heads(scores, heads)[name], targets[:, i])
+        return metric
     return {name: of(name, i) for i, name in enumerate(heads)}
 
 # %% ../../nbs/modules/attributes.ipynb #6e95d41f

@@ -10,6 +10,7 @@ __all__ = ['MAX_PARAMETERS', 'SEEDS', 'REFERENCES', 'EPOCHS', 'RECIPES', 'finger
 import hashlib, html, json, os, re, tempfile
 from dataclasses import asdict, dataclass, replace
 from itertools import product
+from numbers import Integral
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -113,6 +114,7 @@ def standings(
     """By epochs, without TTA before with, the best first. Without TTA a place is one among those without; with it,
     among all others of that number of epochs. Figures that round to the same hundredth of a point share a place, and
     the next ones are left out."""
+    entries = list(entries)
     points = lambda e: -1 if e.accuracy is None else round(e.accuracy, 4)
     itself = lambda o, e: (o.name, o.source) == (e.name, e.source) and o.tta != e.tta
     ahead = lambda o, e: (o.epochs == e.epochs and (e.tta or not o.tta) and points(o) > points(e)
@@ -149,6 +151,7 @@ def plot_board(
 ):                               # the axes
     "Accuracy over epochs: rings without TTA, triangles with it; references grey, ours black, yours black and filled."
     ax = new_axes(figsize=(7, 4), dpi=100, layout="constrained") if ax is None else ax
+    entries = list(entries)
     styles = dict(reference=("0.6", "none"), ours=("0", "none"), yours=("0", "0"))
     for (who, (color, fill)), tta in product(styles.items(), (False, True)):
         mine = [e for e in entries if e.accuracy is not None and (e.who, e.tta) == (who, tta)]
@@ -205,9 +208,9 @@ def _seed(seed):
     "The seed itself, or what $MINIAI_SEED says. Raises ValueError for what is none."
     name, seed = ("MINIAI_SEED", os.environ.get("MINIAI_SEED") or "42") if seed is None else ("seed", seed)
     if name == "MINIAI_SEED" and re.fullmatch("[0-9]+", seed): seed = int(seed)
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
         raise ValueError(f"{name} is {seed!r}: it must be an integer ≥ 0")
-    return seed
+    return int(seed)
 
 
 # %% ../../nbs/modules/challenge.ipynb #c70cd341
@@ -365,7 +368,7 @@ def submitted_entries(
 
 def _keep(run, path):
     """Write a run into the file, whole or not at all; the same seed on the same device replaces the earlier run. Where
-    the file cannot be written the run is printed, then OSError says why."""
+    the file cannot be written the run is printed, then OSError says why; it is printed after an interrupt, too."""
     key = lambda r: (r.name, r.epochs, r.seed, r.data, r.device)
     scratch = None
     try:
@@ -378,9 +381,10 @@ def _keep(run, path):
                 f.flush()
                 os.fsync(f.fileno())
             os.replace(scratch, path)
-    except OSError as e:
+    except BaseException as e:
         if scratch: Path(scratch).unlink(missing_ok=True)
-        print(f"this run could not be kept:\n{json.dumps(asdict(run))}", flush=True)
+        print(f"this run may not be kept:\n{json.dumps(asdict(run))}", flush=True)
+        if not isinstance(e, OSError): raise
         raise OSError(f"{path} cannot be written ({e}); the run is printed above") from e
 
 

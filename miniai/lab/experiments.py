@@ -12,12 +12,14 @@ from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from functools import lru_cache, partial
 from importlib import resources
+from numbers import Integral, Real
 from pathlib import Path
 from statistics import mean, stdev
 
 import torch
 from filelock import FileLock
 
+from .._check import check_whole
 from ..core import Table, default_device, tier
 from .statistics import Difference, holm, paired
 from ..vis import new_axes
@@ -91,6 +93,9 @@ class Run(dict):
     def kind(self) -> str:
         "What accuracies are compared within: the CPU, or one GPU's product name."
         return self.get("processor") if self.get("device") == "cuda" else self.get("device")
+    def place(self, metric: str = "accuracy") -> str:
+        "What a metric is compared and averaged within: times within one machine, all else within one kind of device."
+        return self.machine if re.search("second|speedup", metric) else self.kind
     @property
     def machine(self) -> str:
         "What the run ran on, as far as it was recorded: seconds are compared only within one machine."
@@ -103,6 +108,12 @@ class Runs(list):
     def values(self, metric: str = "accuracy") -> list:
         "The metric's last value in each run that has it."
         return [v for v in (run.value(metric) for run in self) if v is not None]
+    def in_one_place(self, metric: str = "accuracy") -> "Runs":
+        "The runs that have the metric, of the place with most of them: another device's are not averaged with these."
+        there = [run for run in self if run.value(metric) is not None]
+        places = [run.place(metric) for run in there]
+        most = max(dict.fromkeys(places), key=places.count, default=None)
+        return Runs([run for run, place in zip(there, places) if place == most], self.name)
     def __repr__(self): return f"{self.name}: {summary(self) if self.values() else f'{len(self)} runs'}"
 
 def _by_device(runs):
@@ -153,21 +164,24 @@ def _append(line: str, file: Path):
         try:
             while left: left = left[f.write(left):]
             os.fsync(f.fileno())
-        except OSError:
-            with suppress(OSError): f.truncate(end)
+        except BaseException as e:                        # an interrupt too; but a line that is there whole stays
+            if left or isinstance(e, OSError):
+                with suppress(OSError): f.truncate(end)
             raise
 
 def write_run(
     run: dict,                   # the line
     file: Path,                  # results/NN_….jsonl
 ):
-    "Record one run. Where the file cannot be written the line is printed, then OSError says why."
+    """Record one run. Where the file cannot be written the line is printed, then OSError says why; it is printed, too,
+    when an interrupt comes, as while another process holds the file."""
     line = json.dumps(run, ensure_ascii=False)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         _append(line, file)
-    except OSError as e:
-        print(f"this run could not be recorded; its line is:\n{line}", flush=True)
+    except BaseException as e:
+        print(f"this run may not be recorded; its line is:\n{line}", flush=True)
+        if not isinstance(e, OSError): raise
         raise OSError(f"{file} cannot be written ({e}); the run is printed above") from e
 
 # %% ../../nbs/modules/experiments.ipynb #15abd1f0
@@ -202,8 +216,9 @@ def _origin():
 # %% ../../nbs/modules/experiments.ipynb #be31d4f5
 def _plain(value, depth=9):
     "A setting as JSON can hold it: functions and classes by name, objects by their class and what they hold."
-    if value is None or isinstance(value, (bool, int, str)): return value
-    if isinstance(value, float): return value if math.isfinite(value) else str(value)
+    if value is None or isinstance(value, (bool, str)): return value
+    if isinstance(value, Integral): return int(value)
+    if isinstance(value, Real): return float(value) if math.isfinite(value) else str(float(value))
     if name := getattr(value, "__qualname__", None): return name
     inside = lambda d: {str(k): _plain(v, depth - 1) for k, v in d.items()} if depth else "…"
     if isinstance(value, dict): return inside(value)
@@ -269,18 +284,18 @@ def budget(
     epochs: int,                 # epochs of the real run, ≥ 1
 ) -> int:                        # epochs in this tier
     "The epochs that a run gets here: one in the tier `smoke`, else all of them."
-    if epochs < 1: raise ValueError(f"epochs is {epochs}: a run has at least 1")
+    epochs = check_whole("epochs", epochs, 1)
     return 1 if tier() == "smoke" else epochs
 
 def _seeds(seeds):
     "Seed numbers: as given, or so many from $MINIAI_SEED (42) on; $MINIAI_SEEDS is another number of them."
-    if isinstance(seeds, int):
+    if isinstance(seeds, Integral):
         first = _from_environment("MINIAI_SEED", 42, 0)
         seeds = range(first, first + _from_environment("MINIAI_SEEDS", seeds, 1))
     seeds = list(dict.fromkeys(seeds))
-    if not seeds or any(isinstance(s, bool) or not isinstance(s, int) or s < 0 for s in seeds):
+    if not seeds or any(isinstance(s, bool) or not isinstance(s, Integral) or s < 0 for s in seeds):
         raise ValueError(f"seeds is {seeds}: give how many, at least 1, or which, integers ≥ 0")
-    return seeds
+    return [int(s) for s in seeds]
 
 def _from_environment(name, otherwise, least):
     "A whole number from the environment. Raises ValueError where it is set to something else."
@@ -300,7 +315,7 @@ def _file(name, path):
 
 def _number(value):
     "A measured number as the ledger holds it; whatever is none stays, to be refused."
-    if value is None or isinstance(value, int): return value if value is None else int(value)
+    if value is None or isinstance(value, Integral): return value if value is None else int(value)
     try: return float(f"{float(value):.7g}")
     except (TypeError, ValueError): return value
 
@@ -361,40 +376,51 @@ def summary(
     metric: str = "accuracy",    # one of their metrics
 ) -> str:                        # for example '89.95 ± 0.21 % (n=5)'
     "A result as the text quotes it: mean ± sample standard deviation over the seeds, and their number."
-    values = runs.values(metric)
+    values, others = runs.in_one_place(metric).values(metric), len(runs.values(metric))
     if not values: return "no run yet"
+    left_out = f"; {others - len(values)} made elsewhere left out" if others > len(values) else ""
     spread = f" ± {_shown(stdev(values), metric)}" if len(values) > 1 else ""
-    return f"{_shown(mean(values), metric)}{spread} {unit(metric)}".strip() + f" (n={len(values)})"
+    return f"{_shown(mean(values), metric)}{spread} {unit(metric)}".strip() + f" (n={len(values)}{left_out})"
 
 def compare(
     a: Runs | str,               # runs, or an experiment's name
     b: Runs | str,               # others
     metric: str = "accuracy",    # what is compared
 ) -> Difference | None:          # of a − b; None where they share no seed on one device
-    """The paired difference a − b over the seeds that both have on one device, the one with most of them. Raises
-    KeyError for a name that the ledger does not have."""
-    all_of = lambda x: [r for of in _by_device(_known(x)).values() for r in of.values()] if isinstance(x, str) else x
-    value = lambda runs: {(r.kind, r["seed"]): v for r in runs if (v := r.value(metric)) is not None}
-    va, vb = value(all_of(a)), value(all_of(b))
-    shared = [key for key in va if key in vb]
-    devices = [device for device, _ in shared]
-    device = max(dict.fromkeys(devices), key=devices.count, default=None)
-    d = [va[key] - vb[key] for key in shared if key[0] == device]
-    return paired(d) if d else None
+    """The paired difference a − b over the seeds that both have on one device, the one with most of them; of times, on
+    one machine. Raises KeyError for a name that the ledger does not have."""
+    pairs = _pairs(a, b, metric)
+    return paired(max(pairs.values(), key=len)) if pairs else None
+
+def _all_of(x):
+    "Runs as they are; of an experiment's name, the runs of every device that were not replaced."
+    return [r for of in _by_device(_known(x)).values() for r in of.values()] if isinstance(x, str) else x
+
+def _pairs(a, b, metric):
+    "Where runs of a and of b were made with the same seeds → their differences. Two places have nothing in common."
+    value = lambda runs: {(r.place(metric), r["seed"]): v for r in runs if (v := r.value(metric)) is not None}
+    va, vb, found = value(_all_of(a)), value(_all_of(b)), {}
+    for place, seed in va:
+        if (place, seed) in vb: found.setdefault(place, []).append(va[place, seed] - vb[place, seed])
+    return found
 
 def verdict(
     a: Runs | str,               # runs, or an experiment's name
     b: Runs | str,               # others
     metric: str = "accuracy",    # what is compared
 ) -> str:                        # for example '+0.21 points [+0.05, +0.37], n=5'
-    "`compare` in words: the signed difference, its 95 % interval, and whether that excludes 0."
-    found = compare(a, b, metric)
-    if found is None: return "cannot tell: no seed is shared"
+    "`compare` in words: the signed difference, its 95 % interval, whether it excludes 0, and which pairs are left out."
+    pairs, found = _pairs(a, b, metric), compare(a, b, metric)
+    if found is None:
+        of = (", ".join(sorted({str(r.place(metric)) for r in _all_of(x)})) or "nowhere" for x in (a, b))
+        return f"cannot tell: no seed is shared on one device, the runs are from {' and from '.join(of)}"
+    chosen, *others = sorted(pairs, key=lambda place: -len(pairs[place]))
+    left_out = f" on {chosen}; left out: " + ", ".join(f"n={len(pairs[o])} on {o}" for o in others) if others else ""
     name = "points" if "accuracy" in metric else unit(metric)
     said = f"{_shown(found.mean, metric, '+')} {name}".strip()
-    if found.n == 1: return f"{said}, n=1: a single pair has no interval"
+    if found.n == 1: return f"{said}, n=1: a single pair has no interval{left_out}"
     return (f"{said} [{_shown(found.low, metric, '+')}, {_shown(found.high, metric, '+')}], n={found.n}"
-            f"{'' if found.clear else ': cannot tell'}")
+            f"{'' if found.clear else ': cannot tell'}{left_out}")
 
 # %% ../../nbs/modules/experiments.ipynb #99b8cef3
 def results_table(
@@ -419,7 +445,8 @@ def plot_curves(
     ax = ax or new_axes(figsize=(7, 3.5), dpi=100, layout="constrained")
     percent = 100 if "accuracy" in metric else 1
     for i, (label, runs) in enumerate(experiments.items()):
-        curves = [percent * torch.tensor(c, dtype=torch.float64) for c in (r.curve(metric) for r in runs) if len(c) > 1]
+        curves = [r.curve(metric) for r in runs.in_one_place(metric)]
+        curves = [percent * torch.tensor(c, dtype=torch.float64) for c in curves if len(c) > 1]
         if not curves: continue
         c = torch.stack([c[:min(map(len, curves))] for c in curves])
         steps, middle = range(1, c.shape[1] + 1), c.mean(0)

@@ -17,12 +17,13 @@ from ..sched import _momentum, step
 
 # %% ../../nbs/modules/proofs.ipynb #4dfbf2a6
 def _tiny_learner(n_batches=4, cbs=(), **kwargs):
-    "A linear model on random batches of 8, and as loaders a plain object: for the checkers."
-    torch.manual_seed(0)
+    "A linear model on random batches of 8, always the same, and as loaders a plain object: for the checkers."
     dls = type("Loaders", (), {})()
-    dls.train = [(torch.randn(8, 3), torch.randint(2, (8,))) for _ in range(n_batches)]
-    dls.valid = [(torch.randn(8, 3), torch.randint(2, (8,))) for _ in range(2)]
-    return Learner(nn.Linear(3, 2), dls, cbs=cbs, **kwargs)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        dls.train = [(torch.randn(8, 3), torch.randint(2, (8,))) for _ in range(n_batches)]
+        dls.valid = [(torch.randn(8, 3), torch.randint(2, (8,))) for _ in range(2)]
+        return Learner(nn.Linear(3, 2), dls, cbs=cbs, **kwargs)
 
 # %% ../../nbs/modules/proofs.ipynb #9ea2eda8
 @contextmanager

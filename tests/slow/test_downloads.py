@@ -39,3 +39,17 @@ def test_a_killed_download_leaves_nothing_half(server):
     assert not (F.cache_dir() / "fashion_mnist").exists()
     server.delay = 0
     assert len(fashion_mnist().train_x) == 2000
+
+def test_who_waits_says_so_and_takes_over_when_the_first_is_killed(server):
+    server.delay = F.PATIENCE * .8
+    first = start(server)
+    while not server.asked: time.sleep(.02)
+    second = start(server)
+    assert second.stdout.readline() == "start\n"
+    time.sleep(F.QUIET + 2)
+    server.delay = 0
+    first.kill(); first.communicate()
+    out, err = second.communicate(timeout=60)
+    assert second.returncode == 0 and out == "2000\n", err
+    assert "waiting for another process, which is downloading fashion_mnist" in err
+    assert [f.name for f in F.cache_dir().iterdir() if f.suffix != ".lock"] == ["fashion_mnist"]
