@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from ._check import check_choice, check_number, check_whole
 from ._checkpoint import ResumeCB
-from ._nested import n_examples
 from ._recording import MetricsCB, sums
 from .learner import Callback, CancelFitException
 
@@ -38,9 +37,15 @@ class AccumulateCB(Callback):
         if learn.training: learn.complete = self.n + 1 >= self.n_batches or learn.iter + 1 == len(learn.dl)
     def after_loss(self, learn):
         if not learn.training: return
-        if not self.n: self.unit = max(1, n_examples(learn.inputs(learn.batch))) << (self.n_batches - 1).bit_length()
-        with torch.no_grad(): self.coming = 1. if sums(learn.loss_func) else learn.averaged_over() / self.unit
+        self.coming = 1. if sums(learn.loss_func) else self._share(learn)
         learn.loss_scale = learn.loss_scale * self.coming
+    @torch.no_grad()
+    def _share(self, learn):
+        "The batch's weight; of several processes all have the same, of their whole batch."
+        weight = learn.averaged_over()
+        least = weight.clamp(min=1) if isinstance(weight, Tensor) else max(weight, 1)
+        if not self.n: self.unit = least * 2**(self.n_batches - 1).bit_length()
+        return weight / self.unit
     def _add(self, learn):
         "Count the batch, if its gradient is in the sum."
         if self.coming is not None and learn._went_back: self.n, self.total = self.n + 1, self.total + self.coming

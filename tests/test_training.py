@@ -77,7 +77,7 @@ def test_others_see_the_gradient_of_the_large_batch_and_steps_alone():
     torch.testing.assert_close(run("large", grouped(small, 3)), run("parts", small, AccumulateCB(3)))
     assert seen["parts"]["n"] == [1, 2, 3] and seen["parts"]["lr"] == seen["large"]["lr"] == [.1, .05, .025]
     torch.testing.assert_close(seen["parts"]["norm"], seen["large"]["norm"])
-    assert seen["parts"]["norm"][0] == pytest.approx(.05)
+    assert seen["parts"]["norm"][0] == pytest.approx(.05, rel=1e-4)
 
 @pytest.mark.parametrize("dtype, close", [(torch.bfloat16, 2e-2), (torch.float16, 2e-3)])
 def test_in_mixed_precision(dtype, close):
