@@ -33,7 +33,7 @@ def options():
     p.add_argument("--steps", type=int, default=1000, help="training steps a run; a fifth to validate (1000)")
     p.add_argument("--cnn-steps", type=int, default=10, help="the same for the CNN (10)")
     p.add_argument("--only", nargs="*", help="just these contestants, beside the bare loop and miniai")
-    p.add_argument("--at-most", type=float, default=1.1, help="the ratio to the bare loop asked for (1.1)")
+    p.add_argument("--at-most", type=float, default=1.05, help="the ratio to the bare loop asked for (1.05)")
     p.add_argument("--cnn-at-most", type=float, default=1.02, help="the same for the CNN (1.02)")
     o = p.parse_args()
     if o.quick: o.repeats, o.steps, o.cnn_steps = 3, 100, 2
