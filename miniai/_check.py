@@ -104,7 +104,7 @@ def check_labels(name, y, n_classes=None, shape=None):
         raise ValueError(f"{name} is {_kind(y)}: it must be class numbers {list(shape)}")
     y = y.long()
     if y.device.type == "cpu" and y.numel():
-        low, high = (int(v) for v in y.aminmax())
+        low, high = (v.item() for v in y.aminmax())
         if low < 0 or n_classes is not None and high >= n_classes:
             allowed = "they begin at 0" if n_classes is None else f"{n_classes} classes are 0 to {n_classes - 1}"
             raise ValueError(f"{name} has class numbers from {low} to {high}: {allowed}")
