@@ -8,8 +8,8 @@ import torch
 
 from miniai._check import check_choice, check_labels, check_number, check_whole
 
-WHOLE = [f(3) for f in (int, np.int8, np.uint8, np.int32, np.int64, np.uint64)]
-REAL = [f(.5) for f in (float, np.float16, np.float32, np.float64, Fraction)]
+WHOLE = [f(3) for f in (int, np.int8, np.uint8, np.int32, np.int64, np.uint64, np.array)]
+REAL = [f(.5) for f in (float, np.float16, np.float32, np.float64, np.array, Fraction)]
 
 @pytest.mark.parametrize("value", WHOLE, ids=lambda v: type(v).__name__)
 def test_whole_numbers(value):
