@@ -1523,7 +1523,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                 'miniai.predict._capture': ('modules/predict.html#_capture', 'miniai/predict.py'),
                                 'miniai.predict._check_loader': ('modules/predict.html#_check_loader', 'miniai/predict.py'),
                                 'miniai.predict._device': ('modules/predict.html#_device', 'miniai/predict.py'),
-                                'miniai.predict._keep_random_state': ('modules/predict.html#_keep_random_state', 'miniai/predict.py'),
                                 'miniai.predict._on_cpu': ('modules/predict.html#_on_cpu', 'miniai/predict.py'),
                                 'miniai.predict._training_form': ('modules/predict.html#_training_form', 'miniai/predict.py'),
                                 'miniai.predict._upright': ('modules/predict.html#_upright', 'miniai/predict.py'),

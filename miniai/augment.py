@@ -14,6 +14,7 @@ from torch import Tensor
 import torch.nn.functional as F
 
 from ._check import check_choice, check_images, check_labels, check_number, check_whole
+from ._kept import kept_random_state
 from ._nested import describe, tensors_in
 from .learner import BatchError, BatchTransformCB, DeviceCB, Learner
 from .vis import class_titles, show_images
@@ -243,7 +244,7 @@ def show_image_batch(self: Learner,
     Raises ValueError for another phase, and for batches without images."""
     check_choice("phase", phase, ("train", "valid"))
     makers = [cb for cb in [*self.cbs, *cbs] if isinstance(cb, (DeviceCB, BatchTransformCB))]
-    with torch.random.fork_rng():
+    with kept_random_state():
         self.phase, self.batch = phase, next(iter(getattr(self.dls, phase)))
         for cb in sorted(makers, key=lambda cb: cb.order): cb.before_batch(self)
     images = [t for t in tensors_in(self.inputs(self.batch)) if t.ndim == 4]

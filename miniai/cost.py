@@ -31,16 +31,16 @@ def count_parameters(
     return sum(p.numel() for p in model.parameters())
 
 # %% ../nbs/modules/cost.ipynb #499e3741
-import random, time
+import time
 from contextlib import contextmanager
 from math import prod
 
 from fastcore.basics import patch
-import numpy as np
 from torch.utils.flop_counter import FlopCounterMode
 
 from ._check import check_counts
 from ._hooking import Hooks, call_model, check_lazy, kept_model, run_eagerly
+from ._kept import kept_random_state
 from ._nested import describe, nested_map, tensors_in
 from .core import Table
 from .learner import Learner
@@ -62,16 +62,14 @@ def _counting(model):
     "A counter of what runs inside, in evaluation mode. Modes, weights, buffers and random state are put back."
     check_lazy(model)
     put_back, fast = kept_model(model), torch.backends.mha.get_fastpath_enabled()
-    states = random.getstate(), np.random.get_state()
     try:
         torch.backends.mha.set_fastpath_enabled(False)       # else attention is one operation, of which nothing is known
         for m in model.modules():
             if hasattr(m, "training"): m.training = False
-        with torch.no_grad(), torch.random.fork_rng(devices=range(torch.cuda.device_count())), run_eagerly():
+        with torch.no_grad(), kept_random_state(), run_eagerly():
             with FlopCounterMode(display=False, custom_mapping=_FORMULAS) as counter: yield counter
     finally:
         put_back()
-        random.setstate(states[0]), np.random.set_state(states[1])
         torch.backends.mha.set_fastpath_enabled(fast)
 
 # %% ../nbs/modules/cost.ipynb #14d6b410
@@ -110,9 +108,8 @@ def _measure(model, x):
 
 def _one_example(learn):
     "What the model gets of the first example to validate with. A DataLoader draws a number as it starts: put back."
-    states, p = (random.getstate(), np.random.get_state()), next(learn.model.parameters(), torch.empty(0))
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())): batch = next(iter(learn.dls.valid), None)
-    random.setstate(states[0]), np.random.set_state(states[1])
+    p = next(learn.model.parameters(), torch.empty(0))
+    with kept_random_state(): batch = next(iter(learn.dls.valid), None)
     if batch is None: raise ValueError("dls.valid is empty: summary looks at an example from it")
     one = lambda t: (t[:1] if t.ndim else t).to(p.device, p.dtype if t.is_floating_point() else t.dtype)
     return nested_map(one, learn.inputs(batch))

@@ -22,6 +22,7 @@ from torchvision.datasets.utils import check_integrity
 
 from ._check import check_labels, check_stored_images, check_whole
 from ._files import CIFAR10_SIZE, SHA256, _fetch_cifar, _fetch_fashion, _folder, _load, read_checked
+from ._kept import kept_random_state
 from ._pictures import class_names, read_pictures, summary
 from .core import default_device, tier
 from .vis import class_titles, show_images
@@ -335,9 +336,9 @@ class DataLoaders:
         self.train, self.valid, self.classes = train, valid, None if classes is None else list(classes)
 
     def one_batch(self) -> tuple:
-        "The batch that training would see next. The global generator stays where it was: looking changes nothing."
+        "The batch that training would see next. The global generators stay where they were: looking changes nothing."
         train = copy.copy(self.train) if isinstance(self.train, Batches) else self.train   # it keeps its place
-        with torch.random.fork_rng(devices=[]):
+        with kept_random_state():
             for batch in train: return batch
         raise ValueError("train has no batch")
 

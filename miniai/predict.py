@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from ._check import check_choice, check_scores, check_tensor, check_whole
 from ._events import BatchError, defines
+from ._kept import kept_random_state
 from ._nested import describe, nested_map
 from ._pictures import _decode, _rgb
 from .data import Batches
@@ -67,8 +68,6 @@ def _capture(learn, dl=None, views=(lambda x: x,), awake=()):
 
 def _device(model): return next(model.parameters(), torch.empty(0)).device
 
-def _keep_random_state(): return torch.random.fork_rng(devices=range(torch.cuda.device_count()))
-
 def _check_loader(learn, dl):
     if dl is None and not isinstance(learn, Learner): raise ValueError("dl is None: a bare model needs a loader")
 
@@ -80,7 +79,7 @@ def capture_preds(self: Learner,
     """What the model says in evaluation mode, with the learner's device, precision and batch transforms. Outputs that
     are tuples or dicts stay such; targets are None where batches have none. Learner, gradients, modes and random state
     stay as they were. Raises ValueError for an empty loader."""
-    with _keep_random_state(): preds, targets = _capture(self, dl)
+    with kept_random_state(): preds, targets = _capture(self, dl)
     return nested_map(lambda t: t[0], preds), targets
 
 # %% ../nbs/modules/00_predict.ipynb #c0e1d5a3
@@ -193,7 +192,7 @@ def capture_views(
     views = make_views() if views is None else views
     if not views: raise ValueError("views is empty: it must hold at least one function")
     _check_loader(learn, dl)
-    with _keep_random_state(): scores, targets = _capture(learn, dl, list(views.values()))
+    with kept_random_state(): scores, targets = _capture(learn, dl, list(views.values()))
     if not isinstance(scores, Tensor): raise TypeError(f"the model gives {describe(scores)}: views need one tensor")
     return scores, targets
 
@@ -283,7 +282,7 @@ def recalibrate_batchnorm(
         norm.reset_running_stats()
         norm.momentum = None
     try:
-        with _keep_random_state(): _capture(learn, dl, awake=[_NORMS])
+        with kept_random_state(): _capture(learn, dl, awake=[_NORMS])
     finally:
         for norm, momentum in momenta.items(): norm.momentum = momentum
     return model

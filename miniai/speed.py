@@ -17,6 +17,7 @@ from torch import Tensor, nn
 import torch.nn.functional as F
 
 from ._check import check_images, check_number, check_whole
+from ._kept import kept_random_state
 from .augment import RandomCrop, RandomFlip, augment, flip
 from .callbacks import FreezeCB, LookaheadCB
 from .core import default_device, set_seed
@@ -305,7 +306,7 @@ def _warm_up(learn, first_bias):
     "Steps for each shape of batch, before and after the first bias is frozen; then everything is put back."
     state, train = copy.deepcopy(learn.model.state_dict()), learn.dls.train
     sizes = sorted({min(train.bs, len(train.y)), len(train.y) - (len(train) - 1) * train.bs}, reverse=True)
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+    with kept_random_state():
         batches = [train.batch(torch.arange(n, device=train.device)) for n in sizes] * 2
         other = Learner(learn.model, DataLoaders(batches, batches), learn.loss_func, learn.opt_func, learn.lr)
         other.cbs = learn.cbs[:3]

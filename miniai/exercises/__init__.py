@@ -13,6 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from .._kept import kept_random_state
+
 # %% ../../nbs/modules/exercises.ipynb #b499575b
 class WrongAnswer(Exception): "What is wrong with an answer, in one sentence for its author."
 
@@ -134,11 +136,9 @@ def _unwritten(check, answers, error):
 @contextmanager
 def _own_randomness():
     "What is drawn inside is the same each time, and leaves all generators as they were."
-    python, numpy = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng():
+    with kept_random_state():
         random.seed(0), np.random.seed(0), torch.manual_seed(0)
-        try: yield
-        finally: random.setstate(python), np.random.set_state(numpy)
+        yield
 
 # %% ../../nbs/modules/exercises.ipynb #de43f353
 class Exercise:

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from .._files import cache_dir
 from ..augment import RandCopy, RandErase
+from .._kept import kept_random_state
 from ..core import Table, device_name, tier
 from ..cost import count_parameters
 from ..data import Batches, fashion_mnist
@@ -236,7 +237,7 @@ def read_back(
     value of a channel is taken for 0, its greatest for 255. The random state stays. Raises ValueError for no images."""
     if isinstance(loader, Batches):
         return (loader.x.movedim(-1, -3) if loader.channels_last else loader.x).cpu().contiguous(), loader.y.cpu()
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+    with kept_random_state():
         x, y = (torch.cat([part.cpu() for part in parts]) for parts in zip(*(batch[:2] for batch in loader)))
     if x.ndim != 4: raise ValueError(f"a loader gives x of the shape {list(x.shape)}: images are [n, c, h, w]")
     if x.dtype == torch.uint8: return x, y
@@ -303,7 +304,7 @@ def _check_predictions(learn, targets, n_classes):
     "Raise RuleBrokenError for scores that are no numbers or not the same twice."
     passes = []
     for seed in (0, 1):
-        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        with kept_random_state():
             torch.manual_seed(seed)
             passes.append(learn.capture_preds())
     (first, y), (second, y2) = passes

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 import torch.nn.functional as F
 
+from .._kept import kept_random_state
 from ..augment import Cutout, RandCopy, RandErase, RandomCrop, RandomFlip, augment
 from ..vis import show_image
 
@@ -43,7 +44,7 @@ def draw_augmented(
     seed: int = 0,               # of the draws
 ) -> Figure:
     "The images after the transforms, four rows of four. The global generator stays where it was."
-    with torch.random.fork_rng():
+    with kept_random_state():
         torch.manual_seed(seed)
         x = undo(eval(code, {"__builtins__": {}}, _NAMES)((x,))[0])
     tiles = F.pad(x, [1] * 4, value=1.).unflatten(0, (4, 4)).permute(2, 0, 3, 1, 4).flatten(3, 4).flatten(1, 2)

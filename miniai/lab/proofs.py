@@ -12,6 +12,7 @@ from functools import partial
 import torch
 from torch import nn
 
+from .._kept import kept_random_state
 from ..learner import Learner
 from ..sched import _momentum, step
 
@@ -19,7 +20,7 @@ from ..sched import _momentum, step
 def _tiny_learner(n_batches=4, cbs=(), **kwargs):
     "A linear model on random batches of 8, always the same, and as loaders a plain object: for the checkers."
     dls = type("Loaders", (), {})()
-    with torch.random.fork_rng():
+    with kept_random_state():
         torch.manual_seed(0)
         dls.train = [(torch.randn(8, 3), torch.randint(2, (8,))) for _ in range(n_batches)]
         dls.valid = [(torch.randn(8, 3), torch.randint(2, (8,))) for _ in range(2)]
