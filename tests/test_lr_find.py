@@ -1,5 +1,6 @@
 """The range test leaves no trace, however it ends; its readings on made-up curves; bad arguments."""
-import math, random
+import math, os, random, socket, sys, threading
+from collections import deque
 from copy import deepcopy
 from functools import partial
 
@@ -10,7 +11,9 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, RandomSampler, TensorDataset
 
+import miniai
 from miniai import optim
+from miniai._checkpoint import CheckpointCB
 from miniai._lr_found import LRFound
 from miniai.callbacks import GradientClipCB
 from miniai.data import DataLoaders
@@ -20,7 +23,9 @@ from miniai.learner import (
     MixedPrecisionCB, NonFiniteLossError, ProgressCB, RecorderCB, SingleBatchCB)
 from miniai.metrics import accuracy
 from miniai.sched import BatchSchedCB, EpochSchedCB, LRFinderCB, OneCycleLR, StepLR
+from miniai.speed import AlternatingBatches
 
+PACKAGE = os.path.dirname(miniai.__file__) + os.sep
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
 OPTIMIZERS = {"torch SGD": torch.optim.SGD, "momentum": partial(torch.optim.SGD, momentum=.9),
               "torch Adam": torch.optim.Adam, "miniai SGD": partial(optim.SGD, momentum=.9), "miniai Adam": optim.Adam,
@@ -100,7 +105,7 @@ class Noise(Callback):
     def __init__(self, event="after_batch", at=None, error=None, order=0):
         self.at, self.error, self.order, self.seen, self.event = at, error, order, [], event
         self.generator = torch.Generator().manual_seed(5)
-        if event != "after_batch": setattr(self, event, self.look)
+        if event != "after_batch": self.__class__ = type("Noise", (Noise,), {event: Noise.look})
     def look(self, learn):
         if self.error and len(self.seen) == self.at: raise self.error
     def after_batch(self, learn):
@@ -240,16 +245,72 @@ def test_the_model_raises():
     learn.model.out = nn.Linear(5, 3)
     leaves_all(learn, raises=RuntimeError)
 
-def test_a_callback_that_cannot_be_copied(tmp_path):
+class Logger(Callback):
+    "Only looks on, and holds what cannot be copied."
+    def __init__(self, held): self.held, self.n = held, 0
+    def after_batch(self, learn): self.n += 1
+
+UNCOPYABLE = {"file": lambda: open(os.devnull, "w"), "generator": lambda: (i for i in range(9)),
+              "socket": socket.socket}
+
+@pytest.mark.parametrize("kind", UNCOPYABLE)
+def test_a_callback_that_cannot_be_copied_and_only_looks_on(kind):
+    "It is left out, and what knows it too; one that knows neither takes part."
+    logger, noise = Logger(UNCOPYABLE[kind]()), Noise()
+    learn = make(logger, Logger([logger, noise]), noise)
+    before = vars(logger).copy()
+    assert leaves_all(learn, n_batches=5).losses == leaves_all(make(Noise()), n_batches=5).losses
+    assert vars(logger) == before and logger.n == 0
+    if hasattr(logger.held, "close"): logger.held.close()
+
+@pytest.mark.parametrize("method", ["before_batch", "step", "after_backward"])
+def test_a_callback_that_cannot_be_copied_and_has_a_part_in_the_steps(method):
+    cb = type("Part", (Logger,), {method: lambda self, learn: None})(i for i in range(9))
+    with pytest.raises(TypeError, match=f"Part cannot be copied .*lr_find needs its {method}"): leaves_all(make(cb))
+
+def test_a_lock_is_shared():
+    class Locked(Logger):
+        def before_batch(self, learn):
+            with self.held: seen.append(self)
+    cb, seen = Locked(threading.Lock()), []
+    leaves_all(make(cb), n_batches=5)
+    assert len(seen) == 5 and cb not in seen
+
+def test_a_callback_that_does_not_want_to_take_part(tmp_path):
     class Writer(Callback):
-        def __init__(self): self.file = open(tmp_path / "log", "w")
-    leaves_all(make(Writer()), raises=TypeError)
+        in_lr_find = False
+        def after_batch(self, learn): (tmp_path / "log").write_text("x")
+    leaves_all(make(Writer()), n_batches=5)
+    assert not (tmp_path / "log").exists()
+
+def test_no_checkpoint_is_written(tmp_path):
+    learn = make(CheckpointCB(tmp_path / "empty", every=1), CheckpointCB(tmp_path / "full", every=1))
+    learn.fit(1, cbs=[])
+    before = {f: f.read_bytes() for f in tmp_path.rglob("*.pt")}
+    learn.cbs[0].folder = tmp_path / "new"
+    leaves_all(learn, n_batches=5)
+    assert len(before) == 4 and {f: f.read_bytes() for f in tmp_path.rglob("*.pt")} == before
+    assert not (tmp_path / "new").exists()
 
 def test_skipped_batches_are_no_readings():
     class Skip(Callback):
         def before_batch(self, learn):
             if learn.iter == 1: raise CancelBatchException()
-    assert len(leaves_all(make(Skip()), n_batches=9, end=.1).lrs) == 6
+    assert np.allclose(leaves_all(make(Skip()), n_batches=9, end=.1).lrs, np.logspace(-6, -1, 9))
+
+def test_gradients_that_are_summed_up_are_one_reading():
+    class InTwos(Callback):
+        def before_batch(self, learn):
+            learn.complete = learn.iter > 0
+            if not learn.complete: rates.append(learn.opt.param_groups[0]["lr"])
+    rates = []
+    found = leaves_all(make(InTwos()), n_batches=8, end=.1)
+    assert np.allclose(found.lrs, np.logspace(-6, -1, 8)) and rates == found.lrs[::2]
+
+def test_no_step_at_all_ends_it():
+    class Never(Callback):
+        def before_batch(self, learn): learn.complete, learn.cbs = False, learn.cbs + [1]
+    with pytest.raises(ValueError, match="ended after 0 batches"): leaves_all(make(Never()), n_batches=10**6)
 
 @pytest.mark.parametrize("cb", [SingleBatchCB(), Noise("before_fit", 0, CancelFitException()),
                                 Noise("before_batch", 1, CancelFitException())])
@@ -276,6 +337,164 @@ def test_a_sampler_with_a_generator_of_its_own():
     sampler = RandomSampler(data, generator=torch.Generator().manual_seed(3))
     learn.dls = DataLoaders(DataLoader(data, 8, sampler=sampler), learn.dls.valid)
     leaves_all(learn, n_batches=7)
+
+class Centers(nn.Module):
+    "A loss that learns, counts its calls, and keeps a running mean."
+    def __init__(self):
+        super().__init__()
+        self.scale, self.calls, self.seen = nn.Parameter(torch.ones(3)), 0, []
+        self.register_buffer("mean", torch.zeros(3))
+    def forward(self, preds, y):
+        self.calls += 1
+        self.seen.append(preds.mean().item())
+        with torch.no_grad(): self.mean.lerp_(preds.float().mean(0), .1)
+        return nn.functional.cross_entropy(preds * self.scale + self.mean, y)
+
+HIDDEN = Centers()
+def by_name(preds, y):
+    by_name.calls += 1
+    return HIDDEN(preds, y)
+by_name.calls = 0
+
+class Loss:
+    def __init__(self, module): self.module = module
+    def __call__(self, preds, y): return self.module(preds, y)
+    def loss(self, preds, y): return self(preds, y)
+
+def closure(module): return lambda preds, y: module(preds, y)
+def given(preds, y, module): return module(preds, y)
+
+ALL_LOSSES = {"module": HIDDEN, "partial": partial(given, module=HIDDEN), "object": Loss(HIDDEN),
+              "closure": closure(HIDDEN), "method": Loss(HIDDEN).loss, "global": by_name}
+
+@pytest.mark.parametrize("kind", ALL_LOSSES)
+def test_a_loss_with_a_state(kind):
+    opt_func = lambda params, lr: torch.optim.SGD([*params, *HIDDEN.parameters()], lr)
+    learn = make(loss_func=ALL_LOSSES[kind], opt_func=opt_func)
+    state = lambda: (values(dict(HIDDEN.state_dict())), HIDDEN.calls, [*HIDDEN.seen], id(HIDDEN.scale), by_name.calls)
+    before = state()
+    leaves_all(learn, n_batches=6, end=1.)
+    assert state() == before
+    learn.fit(1)
+    assert state() != before
+
+class Own:
+    "A loader with a state of every kind: in it, in what it wraps, and in what that holds."
+    def __init__(self, dl):
+        self.dl, self.epoch, self.order, self.seen, self.turned = dl, 0, [0, 1, 2], {}, torch.zeros(3)
+    def __len__(self): return len(self.dl)
+    def __iter__(self):
+        self.epoch += 1
+        random.shuffle(self.order)
+        self.seen[self.epoch] = self.order[0]
+        self.turned += 1
+        for x, y in self.dl: yield x + self.epoch + self.order[0] + self.dl.dataset.noise.normal(), y
+
+class Counting(TensorDataset):
+    def __init__(self, *tensors):
+        super().__init__(*tensors)
+        self.noise, self.read, self.drawn = np.random.default_rng(1), np.zeros(3), deque(maxlen=2)
+    def __getitem__(self, i):
+        self.read[i % 3] += 1
+        self.drawn.append(i)
+        self.last = i
+        return super().__getitem__(i)
+
+def test_loaders_with_a_state():
+    learn = make()
+    data = Counting(*learn.dls.train.dataset.tensors)
+    own = Own(DataLoader(data, 8, sampler=RandomSampler(data, generator=torch.Generator().manual_seed(3))))
+    learn.dls = DataLoaders(own, learn.dls.valid)
+    def state():
+        read = dict(noise=str(data.noise.bit_generator.state), drawn=[*data.drawn], read=data.read.tolist())
+        return values([vars(own) | dict(dl=0), vars(data) | dict(tensors=0) | read, own.dl.sampler.generator])
+    for _ in range(2):
+        before, first = state(), learn.lr_find(n_batches=7)
+        assert state() == before and learn.lr_find(n_batches=7) == first
+        learn.fit(1)
+        assert state() != before
+
+def test_pictures_that_alternate():
+    rng = torch.Generator().manual_seed(0)
+    x, y = torch.randint(256, (24, 1, 6, 6), generator=rng, dtype=torch.uint8), torch.randint(3, (24,), generator=rng)
+    learn = make()
+    learn.dls = DataLoaders(AlternatingBatches(x, y, 8, device="cpu"), learn.dls.valid)
+    before = learn.dls.train.mirrored
+    learn.lr_find(n_batches=3, end=1e-3)
+    assert learn.dls.train.mirrored is before
+
+class Learned(Learner):
+    "A step of its own, with a module and a list of its own."
+    def get_loss(self):
+        self.preds = self.preds * self.temperature.weight.mean()
+        self.told.append(1)
+        super().get_loss()
+
+def test_what_a_learner_of_ones_own_holds():
+    learn = make()
+    own = Learned(learn.model, learn.dls)
+    own.temperature, own.told = nn.Linear(2, 2), []
+    own.opt_func = lambda params, lr: torch.optim.SGD([*params, *own.temperature.parameters()], lr)
+    before = values(dict(own.temperature.state_dict()))
+    leaves_all(own, n_batches=5, end=1.)
+    assert values(dict(own.temperature.state_dict())) == before and own.told == []
+
+def test_what_a_layer_counts_and_what_is_put_into_a_model():
+    learn = make()
+    learn.model.conv.steps = []
+    class Wraps(Callback):
+        def before_fit(self, learn):
+            learn.model.out = nn.Sequential(learn.model.out, nn.Linear(3, 3))
+            learn.model.conv.register_forward_hook(lambda layer, *args: layer.steps.append(1))
+    learn.cbs = [Wraps()]
+    leaves_all(learn, n_batches=5)
+    assert learn.model.conv.steps == [] and not learn.model.conv._forward_hooks and type(learn.model.out) is nn.Linear
+
+@pytest.mark.parametrize("opt_func", [OPTIMIZERS["momentum"], partial(torch.optim.Adam, foreach=False)])
+def test_a_rate_in_a_tensor(opt_func):
+    "That groups and learner share: it is multiplied once a step, and not the learner's."
+    def two_groups(params, lr):
+        first, *rest = params
+        return opt_func([dict(params=[first]), dict(params=rest)], lr=lr)
+    learn = make(lr=torch.tensor(.05), opt_func=two_groups)
+    found, right = leaves_all(learn, n_batches=9, end=.1), make(opt_func=two_groups).lr_find(n_batches=9, end=.1)
+    assert np.allclose(found.lrs, right.lrs) and np.allclose(found.losses, right.losses, rtol=1e-4)
+    assert learn.lr == torch.tensor(.05)
+
+# an interrupt at any line
+
+def interrupted_at(n, f):
+    "Run `f` and raise KeyboardInterrupt at the n-th line of the package. Returns the lines that ran."
+    lines = []
+    def trace(frame, event, arg):
+        if not frame.f_code.co_filename.startswith(PACKAGE): return None
+        if event == "line":
+            lines.append((frame.f_code.co_filename, frame.f_lineno))
+            if len(lines) == n: raise KeyboardInterrupt()
+        return trace
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try: f()
+    except KeyboardInterrupt: assert n
+    finally: sys.settrace(before)
+    return lines
+
+@pytest.mark.parametrize("fitted", [False, True], ids=["fresh", "fitted before"])
+def test_interrupted_at_any_line(fitted):
+    "Each line of the package that runs, at one of the times that it runs; and each of the last, which put back."
+    learn = make(DeviceCB("cpu", channels_last=True), MixedPrecisionCB(), MetricsCB(accuracy=accuracy),
+                 BatchTransformCB(jitter), HasLearnCB(), GradientClipCB(1.), loss_func=Centers())
+    if fitted: learn.fit(1)
+    test = partial(learn.lr_find, n_batches=2, end=1e-4)
+    lines = interrupted_at(0, test)
+    times = [*enumerate(lines, 1)]
+    random.Random(fitted).shuffle(times)
+    chosen = {n for line, n in {line: n for n, line in times}.items()} | {*range(len(lines) - 100, len(lines) + 1)}
+    before, loss = snapshot(learn), values(vars(learn.loss_func))
+    for n in sorted(chosen)[fitted::2]:
+        interrupted_at(n, test)
+        same(before, snapshot(learn))
+        assert values(vars(learn.loss_func)) == loss
 
 def test_frozen_layers_and_replaced_attributes():
     learn = make()
@@ -379,3 +598,11 @@ def test_finder_alone():
     learn.fit(10, cbs=[finder], valid=False)
     assert np.allclose(finder.lrs, np.logspace(-4, -2, 5)) and len(finder.losses) == 5
     assert values(learn.model.state_dict()) != values(before)
+
+def test_finder_beside_validation():
+    "Only steps are readings; a fit that only validates has none."
+    finder, learn = LRFinderCB(1e-4, 1e-2, 5, 4.), make()
+    learn.fit(1, cbs=[finder], train=False)
+    assert finder.lrs == []
+    learn.fit(10, cbs=[finder])
+    assert np.allclose(finder.lrs, np.logspace(-4, -2, 5))

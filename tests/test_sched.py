@@ -13,7 +13,8 @@ from torch.optim import lr_scheduler as theirs
 
 from miniai import optim, sched
 from miniai.lab.proofs import _tiny_learner, same_schedule_as_torch
-from miniai.learner import Callback, CancelBatchException, RecorderCB
+from miniai.learner import (
+    Callback, CancelBatchException, CancelEpochException, Learner, MetricsCB, RecorderCB)
 
 OPTIMIZERS = {"torch SGD": partial(torch.optim.SGD, momentum=.9), "torch Adam": torch.optim.Adam,
               "miniai SGD": partial(optim.SGD, momentum=.9), "miniai Adam": optim.Adam, "miniai Lion": optim.Lion}
@@ -117,7 +118,7 @@ def test_the_comparison_can_fail():
         def momentum_at(self, x, i): return super().momentum_at(x, i) + 1e-6 * (x > 900)
     for wrong, name, arguments, where in (
             (Lower, "StepLR", dict(step_size=30, gamma=.99), "step 700, group 2: lr"),
-            (Forgetful, "StepLR", dict(step_size=30, gamma=.99), "step 501, group 0: lr"),
+            (Forgetful, "StepLR", dict(step_size=30, gamma=.99), "step 510, group 0: lr"),
             (Dull, "CyclicLR", dict(base_lr=.1, max_lr=.2, step_size_up=9), "step 901, group 0: momentum")):
         with pytest.raises(AssertionError, match=where):
             same_schedule_as_torch(wrong, getattr(theirs, name), **arguments)
@@ -282,17 +283,63 @@ def test_warm_up_restarts_and_one_cycle_of_pieces():
     assert [round(rate(t), 6) for t in (0, .45, .9, 1)] == [.1, 1., .1, .001]
     assert [round(momentum(t), 6) for t in (0, .45, .9, 1)] == [.95, .85, .95, .95]
 
-@pytest.mark.parametrize("name, change", [("StepLR", dict(step_size=25)), ("ExponentialLR", dict(gamma=.97)),
-                                          ("CosineAnnealingLR", dict(T_max=100)), ("LinearLR", dict(total_iters=90))])
-def test_a_rate_changed_by_hand_does_not_carry_on(name, change):
-    seen = []
-    for meddle in (1, 2):
-        opt = make_opt()
-        scheduler = getattr(sched, name)(opt, **change)
+@pytest.mark.parametrize("name, arguments", [
+    ("StepLR", dict(step_size=25)), ("ExponentialLR", dict(gamma=.97)),
+    ("CosineAnnealingLR", dict(T_max=30, eta_min=.01)), ("LinearLR", dict(total_iters=90)), ("LambdaLR", dict(lr_lambda=falling)),
+    ("CosineAnnealingWarmRestarts", dict(T_0=50)), ("CyclicLR", dict(base_lr=.1, max_lr=.2, step_size_up=30))])
+def test_a_rate_changed_by_hand_carries_on_where_torchs_does(name, arguments):
+    def meddled(module):
+        scheduler = getattr(module, name)(opt := make_opt(), **arguments)
         run(opt, scheduler, 20)
-        for group in opt.param_groups: group["lr"] *= meddle
-        seen.append(run(opt, scheduler, 30)[1:])
-    assert torch.equal(*seen)
+        for group in opt.param_groups: group["lr"] *= 2
+        return run(opt, scheduler, 60)
+    close(meddled(sched), meddled(theirs))
+
+# several schedulers of one optimizer
+
+CHAINED = {name: ARGUMENTS[name] for name in ("StepLR", "MultiStepLR", "ConstantLR", "LinearLR", "ExponentialLR",
+                                              "PolynomialLR", "CosineAnnealingLR", "LambdaLR")}
+one = st.sampled_from([*CHAINED]).flatmap(lambda name: st.tuples(st.just(name), st.fixed_dictionaries(CHAINED[name])))
+
+@settings(max_examples=100, deadline=None)
+@given(st.tuples(one, one), st.sampled_from([(sched, sched), (sched, theirs), (theirs, sched)]), st.integers(1, 100))
+def test_chained_as_torchs(pair, modules, n_steps):
+    "In a ChainedScheduler, or stepped one after the other, both of ours, or one of ours and one of PyTorch's."
+    def chained(modules):
+        opt = make_opt()
+        return opt, theirs.ChainedScheduler([getattr(module, name)(opt, **arguments)
+                                             for module, (name, arguments) in zip(modules, pair)])
+    try: right = run(*chained((theirs, theirs)), n_steps)
+    except ZeroDivisionError: assume(False)
+    mine = run(*chained(modules), n_steps)
+    normal = right.abs() > 1e-280    # where a product is so small that it loses digits
+    assert torch.allclose(mine[normal], right[normal], rtol=1e-9, atol=1e-13)
+
+SEQUENCES = [
+    [("LinearLR", dict(start_factor=.1, total_iters=5)), ("CosineAnnealingLR", dict(T_max=20, eta_min=.001))],
+    [("ConstantLR", dict(factor=.5, total_iters=50)), ("ExponentialLR", dict(gamma=.9)), ("StepLR", dict(step_size=3))],
+    [("StepLR", dict(step_size=3)), ("CyclicLR", dict(base_lr=.01, max_lr=.3, step_size_up=4))],
+    [("PolynomialLR", dict(total_iters=4)), ("LambdaLR", dict(lr_lambda=bumpy)),
+     ("CosineAnnealingWarmRestarts", dict(T_0=5))],
+    [("ExponentialLR", dict(gamma=.9)), ("OneCycleLR", dict(max_lr=.7, total_steps=40))]]
+
+def sequence(module, opt, parts):
+    milestones = [7, 16][:len(parts) - 1]
+    return theirs.SequentialLR(opt, [getattr(module, name)(opt, **arguments) for name, arguments in parts], milestones)
+
+@pytest.mark.parametrize("parts", SEQUENCES)
+def test_in_a_sequence_as_torchs(parts):
+    a, b = make_opt(), make_opt()
+    close(run(a, sequence(sched, a, parts), 40), run(b, sequence(theirs, b, parts), 40))
+
+@pytest.mark.parametrize("module", [sched, theirs], ids=["ours", "theirs"])
+def test_two_callbacks_multiply(module):
+    recorder = sched.schedule_recorder()
+    cbs = [sched.BatchSchedCB(partial(module.LinearLR, start_factor=.1, total_iters=4)), recorder,
+           sched.EpochSchedCB(partial(sched.ExponentialLR, gamma=.5))]
+    _tiny_learner(n_batches=5, lr=.2, cbs=cbs).fit(3)
+    expected = [.2 * min(1, .1 + .9 * k / 4) * .5**(k // 5) for k in range(15)]
+    assert np.allclose(recorder["lr"], expected)
 
 @pytest.mark.parametrize("make, says", [
     (lambda: sched.exponential(1, 0), "exponential goes from 1 to 0"),
@@ -386,6 +433,275 @@ def test_recorder_reads_beta1_and_no_momentum():
     assert momentum_of(partial(torch.optim.Adam, betas=(.7, .99))) == [.7] * 2
     assert momentum_of(torch.optim.Adagrad) == [0.] * 2
     assert momentum_of(partial(torch.optim.SGD, momentum=.6)) == [.6] * 2
+
+def nested(module, opt):
+    chained = theirs.ChainedScheduler([module.ConstantLR(opt, .5, 4), module.ExponentialLR(opt, .95)])
+    return theirs.SequentialLR(opt, [chained, module.CosineAnnealingLR(opt, 20)], [9])
+
+COMPOUND = {
+    "SequentialLR": lambda module, opt: sequence(module, opt, SEQUENCES[0]),
+    "momentum in a sequence": lambda module, opt: sequence(module, opt, SEQUENCES[2]),
+    "ChainedScheduler": lambda module, opt: theirs.ChainedScheduler([module.LinearLR(opt), module.StepLR(opt, 3)]),
+    "one in the other": nested, "LambdaLR": lambda module, opt: module.LambdaLR(opt, [bumpy]),
+    "CosineAnnealingLR": lambda module, opt: module.CosineAnnealingLR(opt, 17),
+    "OneCycleLR": lambda module, opt: module.OneCycleLR(opt, .7, 31)}
+
+@pytest.mark.parametrize("module", [sched, theirs], ids=["ours", "theirs"])
+@pytest.mark.parametrize("kind", COMPOUND)
+@pytest.mark.parametrize("cb, n_batches", [(sched.BatchSchedCB, 5), (sched.EpochSchedCB, 1)])
+@pytest.mark.parametrize("new_process", [False, True])
+def test_resumed_is_as_if_never_stopped(module, kind, cb, n_batches, new_process):
+    "Whatever is inside of what: in the next fit, or from a file in another process before it has made a scheduler."
+    def learner():
+        recorder, scheduled = sched.schedule_recorder(), cb(partial(COMPOUND[kind], module), resume=not new_process)
+        return recorder, scheduled, _tiny_learner(n_batches=n_batches, lr=.2, cbs=[recorder, scheduled],
+                                                  opt_func=OPTIMIZERS["torch SGD"])
+    epochs = 25 // n_batches
+    right, _, learn = learner()
+    learn.fit(epochs, valid=False)
+    recorder, scheduled, learn = learner()
+    learn.fit(epochs // 2, valid=False)
+    first, state = recorder.records, scheduled.state_dict()
+    if new_process:
+        recorder, scheduled, learn = learner()
+        scheduled.load_state_dict(saved(state))
+        assert scheduled.state_dict() == state
+    learn.fit(epochs - epochs // 2, valid=False)
+    for quantity in ("lr", "momentum"):
+        seen = first[quantity] + recorder[quantity] if new_process else recorder[quantity]
+        assert seen == right[quantity]
+
+def test_loaded_within_a_fit():
+    class Load(Callback):
+        order = 70
+        def before_fit(self, learn): learn.cbs[0].load_state_dict(state)
+    make = lambda: _tiny_learner(n_batches=3, lr=.8, cbs=[sched.BatchSchedCB(partial(sched.ExponentialLR, gamma=.5))])
+    learn = make()
+    learn.fit(2)
+    state, other = learn.cbs[0].state_dict(), make()
+    other.fit(1, cbs=[Load()])
+    assert other.opt.param_groups[0]["lr"] == .8 * .5**9
+    other.fit(1)                     # once
+    assert other.opt.param_groups[0]["lr"] == .8 * .5**3
+
+def test_a_state_of_other_groups():
+    state = dict(sched={}, groups=[dict(lr=.1)] * 2, count=1, stepped=False)
+    learn = _tiny_learner(cbs=[sched.BatchSchedCB(partial(sched.StepLR, step_size=1))])
+    learn.cbs[0].load_state_dict(state)
+    with pytest.raises(ValueError, match="state is of 2 parameter groups: the optimizer has 1"): learn.fit(1)
+
+@pytest.mark.parametrize("module", [sched, theirs], ids=["ours", "theirs"])
+def test_an_optimizer_handed_on(module):
+    "A new schedule begins where the old one began, or at the rate that is given; a resumed one goes on."
+    recorder, cb = sched.schedule_recorder(), sched.BatchSchedCB(partial(module.CosineAnnealingLR, T_max=5))
+    second = sched.EpochSchedCB(partial(sched.StepLR, step_size=9))
+    learn = _tiny_learner(n_batches=5, lr=.2, cbs=[recorder, cb, second])
+    falls = np.array([sched.cosine(1, 0)(k / 5) for k in range(5)])
+    learn.fit(1)
+    learn.fit(1, opt=learn.opt)
+    learn.fit(1, opt=learn.opt, lr=.5)
+    assert np.allclose(recorder["lr"], np.concatenate([.2 * falls, .2 * falls, .5 * falls]))
+
+# what other schedulers need
+
+class Loss(Callback):
+    "The validation loss of each epoch is what the list says."
+    order = -50
+    def __init__(self, values): self.values = values
+    def after_loss(self, learn):
+        if not learn.training: learn.loss = learn.loss * 0 + self.values[learn.total_epochs - 1]
+
+LOSSES = [3., 2., 2.5, 2.5, 1., 1.5, 2., 3., 4., .5, .6, .7]
+
+@pytest.mark.parametrize("metric, seen", [("valid_loss", LOSSES), ("valid_level", [10 * v for v in LOSSES])])
+def test_plateau(metric, seen):
+    plateau = partial(theirs.ReduceLROnPlateau, factor=.5, patience=1)
+    opt = make_opt(lrs=(.8,))
+    scheduler, right = plateau(opt), []
+    for value in seen: right.append(opt.param_groups[0]["lr"]), scheduler.step(value)
+    assert len(set(right)) == 4
+    def learner(**kwargs):
+        recorder, cb = sched.schedule_recorder(), sched.EpochSchedCB(plateau, metric=metric, **kwargs)
+        metrics = MetricsCB(level=lambda preds, y: learn.loss.detach() * 10)
+        learn = _tiny_learner(n_batches=2, lr=.8, cbs=[recorder, cb, MetricsCB(), metrics, Loss(LOSSES)])
+        return recorder, cb, learn
+    recorder, cb, learn = learner(resume=True)
+    learn.fit(5), learn.fit(2)
+    state = saved(cb.state_dict())
+    again, cb, learn = learner()
+    cb.load_state_dict(state)
+    learn.total_epochs = 7
+    learn.fit(5)
+    assert (recorder["lr"] + again["lr"])[::2] == right
+
+def test_an_epoch_without_validation_has_no_metric():
+    class NoSecond(Callback):
+        def before_epoch(self, learn):
+            if learn.phase == "valid" and learn.epoch == 1: raise CancelEpochException()
+        def before_batch(self, learn):
+            if learn.phase == "valid" and learn.epoch == 2: raise CancelBatchException()
+    cb = sched.EpochSchedCB(theirs.ReduceLROnPlateau, metric="valid_loss")
+    learn = _tiny_learner(cbs=[cb, MetricsCB(), NoSecond()])
+    learn.fit(4), learn.fit(1, train=False)
+    assert cb.sched.last_epoch == 2
+    learn.cbs = [cb]
+    learn.fit(1, train=False)
+
+class Asks:
+    def __init__(self, opt): pass
+    def step(self, temperature): pass
+
+@pytest.mark.parametrize("cbs, says", [
+    (lambda: [sched.BatchSchedCB(theirs.ReduceLROnPlateau)], "ReduceLROnPlateau needs a metric .* EpochSchedCB"),
+    (lambda: [sched.EpochSchedCB(theirs.ReduceLROnPlateau)], r"EpochSchedCB\(sched_func, metric='valid_loss'\)"),
+    (lambda: [sched.EpochSchedCB(theirs.ReduceLROnPlateau, metric="valid_loss")], "'valid_loss', and no MetricsCB"),
+    (lambda: [sched.EpochSchedCB(theirs.ReduceLROnPlateau, metric="loss"), MetricsCB()],
+     "metric is 'loss': the MetricsCB has epoch, train_loss, valid_loss"),
+    (lambda: [sched.EpochSchedCB(partial(sched.StepLR, step_size=1), metric="valid_loss"), MetricsCB()],
+     "StepLR.step takes none"),
+    (lambda: [sched.BatchSchedCB(Asks)], "Asks.step needs temperature")])
+def test_what_cannot_be_stepped_is_refused(cbs, says):
+    learn = _tiny_learner(cbs=cbs())
+    with pytest.raises(ValueError, match=says): learn.fit(1)
+
+def test_resume_needs_a_state():
+    class Own:
+        def __init__(self, opt): self.opt = opt
+        def step(self): self.opt.param_groups[0]["lr"] *= .5
+    learn = _tiny_learner(n_batches=3, lr=.8, cbs=[sched.BatchSchedCB(Own)])
+    learn.fit(1)
+    assert learn.opt.param_groups[0]["lr"] == .1
+    learn.cbs[0].resume = True
+    with pytest.raises(TypeError, match="Own has no state_dict and load_state_dict"): learn.fit(1)
+
+@pytest.mark.parametrize("per_batch", [True, False])
+def test_timm(per_batch):
+    "Counts of its own: step(epoch), step_update(num_updates)."
+    make = partial(pytest.importorskip("timm.scheduler").CosineLRScheduler, t_initial=20, warmup_t=3,
+                   warmup_lr_init=.01, t_in_epochs=not per_batch)
+    opt = make_opt(lrs=(.2,))
+    scheduler, right = make(opt), []
+    for k in range(12):
+        right.append(opt.param_groups[0]["lr"])
+        (scheduler.step_update if per_batch else scheduler.step)(k + 1)
+    recorder, kind = sched.schedule_recorder(), sched.BatchSchedCB if per_batch else sched.EpochSchedCB
+    learn = _tiny_learner(n_batches=4 if per_batch else 1, lr=.2, cbs=[recorder, kind(make, resume=True)])
+    learn.fit(2 if per_batch else 8), learn.fit(1 if per_batch else 4)
+    assert recorder["lr"] == right
+    learn.cbs = [sched.EpochSchedCB(make) if per_batch else sched.BatchSchedCB(make)]
+    with pytest.raises(ValueError, match=f"t_in_epochs={not per_batch}: step it with {kind.__name__}"): learn.fit(1)
+
+# steps that are none
+
+class SkipSteps(Learner):
+    "Of each four steps the scaler skips one."
+    def step(self):
+        if self.iter % 4 == 1: self.stepped = False
+        else: super().step()
+
+class InTwos(Callback):
+    def before_batch(self, learn): learn.complete = learn.iter % 2 == 1
+
+@pytest.mark.parametrize("kind, cbs, steps", [(SkipSteps, [], [1, 1, 2, 3]), (Learner, [InTwos()], [0, 1, 1, 2])])
+def test_the_schedule_waits_for_the_optimizer(kind, cbs, steps):
+    cb = sched.BatchSchedCB(partial(sched.StepLR, step_size=1, gamma=.5))
+    plain = _tiny_learner(n_batches=4)
+    learn = kind(plain.model, plain.dls, lr=.8, cbs=[cb, *cbs])
+    seen = RecorderCB(n=lambda learn: learn.cbs[0].sched.last_epoch)
+    seen.order = 70
+    learn.fit(1, cbs=[seen])
+    assert seen["n"] == steps and cb.sched.last_epoch == learn.total_steps
+
+def test_an_epoch_without_a_step_does_not_count():
+    class Later(Callback):
+        def before_batch(self, learn): learn.complete = learn.epoch % 2 == 1
+    cb = sched.EpochSchedCB(partial(sched.StepLR, step_size=1))
+    _tiny_learner(cbs=[cb, Later()]).fit(4)
+    assert cb.sched.last_epoch == 2
+
+# numbers and sequences of any kind
+
+def once(values): return (v for v in values)
+
+@pytest.mark.parametrize("kind", [tuple, once, np.array, torch.tensor])
+@pytest.mark.parametrize("name, arguments, plain", [
+    ("MultiStepLR", ["milestones"], dict(milestones=[9, 2, 2], gamma=.5)),
+    ("CyclicLR", ["base_lr", "max_lr", "base_momentum", "max_momentum"],
+     dict(base_lr=[.1, .2, .3], max_lr=[1., 2., 3.], base_momentum=[.5, .6, .7], max_momentum=[.8, .9, .95],
+          step_size_up=4)),
+    ("OneCycleLR", ["max_lr", "base_momentum"], dict(max_lr=[.1, .2, .3], base_momentum=[.5, .6, .7], total_steps=20))])
+def test_sequences_of_any_kind(kind, name, arguments, plain):
+    a, b = make_opt(), make_opt()
+    given = {k: kind(v) if k in arguments else v for k, v in plain.items()}
+    seen = run(a, scheduler := getattr(sched, name)(a, **given), 15)
+    assert torch.allclose(seen, run(b, getattr(sched, name)(b, **plain), 15), rtol=1e-6)
+    assert {type(g["lr"]) for g in a.param_groups} == {float}
+    saved(scheduler.state_dict()), saved(a.state_dict())
+
+def test_functions_take_sequences_of_any_kind():
+    linear = sched.linear
+    for kind in (tuple, once, np.array):
+        schedule = sched.combine(kind([.25, .75]), once([linear(0, 1), linear(1, 0)]))
+        assert [schedule(t) for t in (0, .25, 1, .25)] == [0, 1, 0, 1]
+        steps = sched.step(1., .5, kind([3, 1]))
+        assert [steps(t) for t in (0, 1, 3, 0)] == [1, .5, .25, 1]
+    opt = make_opt()
+    scheduler = sched.LambdaLR(opt, once([falling, bumpy, halved]))
+    scheduler.step(2)
+    assert scheduler.get_last_lr() == [.1 * falling(2), .03 * bumpy(2), 2. * halved(2)]
+
+NUMBERS = {"StepLR": dict(step_size=3, gamma=.5), "MultiStepLR": dict(milestones=[2, 5], gamma=.5),
+           "ExponentialLR": dict(gamma=.75), "PolynomialLR": dict(total_iters=7, power=2.),
+           "ConstantLR": dict(factor=.25, total_iters=4),
+           "LinearLR": dict(start_factor=.25, end_factor=.5, total_iters=4),
+           "CosineAnnealingLR": dict(T_max=6, eta_min=.125),
+           "CosineAnnealingWarmRestarts": dict(T_0=2, T_mult=2, eta_min=.125),
+           "CyclicLR": dict(base_lr=.125, max_lr=1., step_size_up=3, step_size_down=2, gamma=.5, mode="exp_range",
+                            base_momentum=.5, max_momentum=.75),
+           "OneCycleLR": dict(max_lr=.5, epochs=4, steps_per_epoch=5, pct_start=.5, base_momentum=.5, max_momentum=.75,
+                              div_factor=8., final_div_factor=16.),
+           "ScheduleLR": dict(total_steps=7, lr=sched.linear(1, 0))}
+
+@pytest.mark.parametrize("as_number", [
+    lambda v: np.int64(v) if isinstance(v, int) else np.float32(v), np.array], ids=["scalar", "zero-dimensional"])
+@pytest.mark.parametrize("name", NUMBERS)
+def test_numbers_of_numpy(name, as_number):
+    "Equal to Python's in every digit, and nothing of NumPy's gets into a state that is saved."
+    def convert(v):
+        if isinstance(v, list): return [*map(convert, v)]
+        return as_number(v) if isinstance(v, (int, float)) else v
+    a, b = make_opt(), make_opt()
+    first = getattr(sched, name)(a, **{k: convert(v) for k, v in NUMBERS[name].items()})
+    seen = run(a, first, 6)
+    first.step(as_number(8)), first.step()
+    second = getattr(sched, name)(b, **NUMBERS[name])
+    assert torch.equal(seen, run(b, second, 6))
+    second.step(8), second.step()
+    assert numbers(a) == numbers(b) and first.last_epoch == 9
+    saved(first.state_dict()), saved(a.state_dict())
+
+# rates in tensors
+
+def two_groups(params, lr):
+    first, *rest = params
+    return torch.optim.SGD([dict(params=[first]), dict(params=rest)], lr=lr)
+
+@pytest.mark.parametrize("module", [sched, theirs], ids=["ours", "theirs"])
+def test_a_rate_in_a_tensor_that_groups_share(module):
+    lr, recorder = torch.tensor(.8), RecorderCB(first=lambda learn: learn.opt.param_groups[0]["lr"],
+                                                second=lambda learn: learn.opt.param_groups[1]["lr"])
+    cb = sched.BatchSchedCB(partial(module.LambdaLR, lr_lambda=[falling, halved]))
+    learn = _tiny_learner(n_batches=4, lr=lr, cbs=[recorder, cb], opt_func=two_groups)
+    for _ in range(2): learn.fit(1)
+    assert np.allclose(recorder["first"], [.8 * falling(k) for k in range(4)] * 2)
+    assert np.allclose(recorder["second"], [.8 * halved(k) for k in range(4)] * 2)
+    assert all(isinstance(g["lr"], torch.Tensor) for g in learn.opt.param_groups) and lr == .8 and learn.lr is lr
+
+def test_a_shared_tensor_without_a_learner():
+    opt = two_groups([torch.nn.Parameter(torch.ones(1)) for _ in range(2)], torch.tensor(.8, dtype=torch.float64))
+    chained = theirs.ChainedScheduler([sched.MultiStepLR(opt, [2], .5), sched.ExponentialLR(opt, .5)])
+    for _ in range(3): opt.step(), chained.step()
+    assert [g["lr"].item() for g in opt.param_groups] == [.8 * .5**4] * 2
 
 class Stop(Callback):
     order = 99
