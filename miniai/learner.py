@@ -13,6 +13,7 @@ from fastcore.basics import patch
 import torch
 from torch import Tensor, nn
 import torch.nn.functional as F
+from torch.nn.parameter import is_lazy
 
 from ._check import check_whole
 from ._events import (
@@ -225,7 +226,7 @@ def _batch(self: Learner):
 def _check_finite(self: Learner, epoch_ended=False):
     "Raise NonFiniteLossError, naming the step: at once on the CPU, at the end of the epoch on an accelerator."
     if not epoch_ended:
-        if self.iter == 0 and not (isinstance(self.loss, Tensor) and self.loss.numel() == 1):
+        if not self.losses and not (isinstance(self.loss, Tensor) and self.loss.numel() == 1):
             raise ValueError(f"loss_func gave {describe(self.loss)}: it must be a tensor of one number, such as a mean")
         self.losses[self.iter] = loss = self.loss.detach()
         if loss.device.type != "cpu" or math.isfinite(loss): return
@@ -244,7 +245,7 @@ def _check_finite(self: Learner, epoch_ended=False):
 def _not_finite(self: Learner):
     "Names of the model's parameters and buffers that hold inf or nan."
     named = [*self.model.named_parameters(), *self.model.named_buffers()]
-    floats = [(name, t.detach()) for name, t in named if t.is_floating_point() and not t.is_meta]
+    floats = [(name, t.detach()) for name, t in named if not is_lazy(t) and t.is_floating_point() and not t.is_meta]
     finite = [(name, t.isfinite().all()) for name, t in floats]
     devices = {good.device for _, good in finite}
     if all(torch.stack([good for _, good in finite if good.device == device]).all() for device in devices): return set()
