@@ -16,9 +16,9 @@ SCRIPTS = sorted(f.stem for f in HERE.glob("*.py") if f.stem not in ("common", "
 MARK = "<!-- written by `make bench`: do not edit -->"
 HOW = """Each line is one comparison: what miniai costs, what the other costs, and the ratio of the two. "× as fast" is
 the other's time divided by miniai's, "× the time" is miniai's divided by the other's. *n* is the number of timed
-rounds, in which the two took turns; only `scaling`, miniai beside itself, gives each a process of its own. A bound that
-was asked for stands beside its ratio. Each script can be run alone, says at its top what exactly it compares, and
-prints more than stands here."""
+rounds, in which the two took turns; `scaling` and `processes`, miniai beside itself, give each processes of its own. A
+bound that was asked for stands beside its ratio. Each script can be run alone, says at its top what exactly it
+compares, and prints more than stands here."""
 
 
 def options():

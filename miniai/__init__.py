@@ -6,9 +6,9 @@ __all__ = []
 # %% ../nbs/modules/init.ipynb #93cddbba
 "How networks are trained: the package behind the notebooks."
 from .augment import Cutout, Mixup, RandCopy, RandErase, RandomCrop, RandomFlip
-from miniai.callbacks import (
-    AccumulateCB, CheckpointCB, CheckpointError, EarlyStoppingCB, EMACB, FreezeCB, GradientClipCB, LoggerCB, LookaheadCB,
-    ScheduleFreeCB)
+from .callbacks import (
+    AccelerateCB, AccumulateCB, CheckpointCB, CheckpointError, EarlyStoppingCB, EMACB, FreezeCB, GradientClipCB, LoggerCB,
+    LookaheadCB, ScheduleFreeCB)
 from .core import default_device, set_seed
 from .cost import count_parameters, flops
 from .data import Batches, DataLoaders, ImageData, cifar10, fashion_mnist, image_folder

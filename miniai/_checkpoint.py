@@ -110,7 +110,8 @@ def set_random_states(
     dls,
 ):
     "Put all random generators there. Devices that were not there, or are not here, are left out."
-    random.setstate(_tuples(states["python"]))
+    version, numbers, gauss = states["python"]
+    random.setstate((version, tuple(numbers), gauss))
     name, keys, *rest = states["numpy"]
     np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))
     torch.set_rng_state(states["torch"])
@@ -118,8 +119,6 @@ def set_random_states(
     for device, state in zip(devices, states["devices"]):
         module.set_rng_state(state, device) if len(devices) > 1 else module.set_rng_state(state)
     for g, state in zip(_own_generators(dls), states["loaders"]): g.set_state(state)
-
-def _tuples(x): return tuple(map(_tuples, x)) if isinstance(x, (list, tuple)) else x
 
 # %% ../nbs/modules/checkpoint.ipynb #2971049a
 def bare_model(model):
@@ -294,11 +293,12 @@ class CheckpointCB(Callback):
     def before_epoch(self, learn):
         if not learn.begin_at[2]: self.epoch_start = random_states(learn.dls)
     def after_batch(self, learn):
-        if learn.training and learn.complete and (self.asked or self._due(learn)):
-            self.write(learn, [learn.epoch, learn.phase, learn.iter + 1])
-        if self.asked and (learn.complete or not learn.training):
+        if learn.training and not learn.complete: return
+        asked = int(learn.agree(self.asked))     # a signal may come to one process a batch earlier than to another
+        if learn.training and (asked or self._due(learn)): self.write(learn, [learn.epoch, learn.phase, learn.iter + 1])
+        if asked:
             where = f"fit(resume=True) goes on from {self.written}" if self.written else "no checkpoint was written yet"
-            raise KeyboardInterrupt(where) if self.asked == signal.SIGINT else SystemExit(128 + self.asked)
+            raise KeyboardInterrupt(where) if asked == signal.SIGINT else SystemExit(128 + asked)
     def _due(self, learn):
         if self.every and learn.stepped and learn.total_steps % self.every == 0: return True
         return self.minutes is not None and time.monotonic() - self.at >= 60 * self.minutes

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from tqdm.auto import tqdm
 
 from ._events import Callback
-from ._nested import n_examples, nested_map
+from ._nested import nested_map
 from .core import Table
 from .vis import new_axes
 
@@ -69,8 +69,8 @@ class MetricsCB(Callback):
             if hasattr(m, "reset"): m.reset()
     def after_batch(self, learn):
         preds = learn.preds.detach() if isinstance(learn.preds, Tensor) else nested_map(Tensor.detach, learn.preds)
-        targets, n = learn.targets(learn.batch), n_examples(learn.inputs(learn.batch))
-        loss = learn.loss.detach()
+        preds, targets = learn.gather((preds if self.metrics else None, learn.targets(learn.batch)))
+        n, loss = learn.batch_size(), learn.loss.detach()
         if self.ignored is not None and isinstance(targets, Tensor) and targets.ndim == 1: self.kept.append(targets)
         weight = n if self.kept and self.kept[-1] is targets else learn.averaged_over()
         self._add("loss", loss / n if sums(learn.loss_func) else loss, weight)
@@ -131,24 +131,27 @@ def _in_notebook():
 _ROWS = 100                      # of the table that grows
 
 class ProgressCB(Callback):
-    "A tqdm bar and, with a MetricsCB, a table that grows by a row an epoch."
+    "A tqdm bar and, with a MetricsCB, a table that grows by a row an epoch; of several processes, only the main one's."
     order = 50
     def __init__(self,
         plot: bool = False,      # draw the training loss while it falls (in notebooks)
     ): self.plot, self.losses, self.bar, self.page, self.metrics = plot, [], None, None, None
     def before_fit(self, learn):
         self.metrics = next((cb for cb in learn.active if isinstance(cb, MetricsCB)), None)
+        if not learn.main: return
         total = learn.n_epochs * sum(len(getattr(learn.dls, phase)) for phase in learn.phases)
         self.losses, self.pause, self.drawn = [], .1, 0.
         self.page = _Page(total, self.plot) if _in_notebook() else None
         self.bar = self.page.bar if self.page else tqdm(total=total, leave=False)
         self.first = self.shown = len(self.metrics.history) if self.metrics else 0
     def before_epoch(self, learn):
+        if self.bar is None: return
         if learn.phase == learn.phases[0]: self.show()
         before = learn.phases[:learn.phases.index(learn.phase)]
         self.bar.n = learn.epoch * self.bar.total // max(1, learn.n_epochs) + learn.begin_at[2] + sum(
             len(getattr(learn.dls, phase)) for phase in before)
     def after_batch(self, learn):
+        if self.bar is None: return
         self.bar.update()
         if not (self.plot and self.page and learn.training): return
         self.losses.append(learn.loss.detach())
@@ -160,7 +163,7 @@ class ProgressCB(Callback):
         self.drawn = time.perf_counter()
         self.pause = max(.1, 10 * (self.drawn - start))
     def after_epoch(self, learn):
-        if learn.phase == learn.phases[-1]: self.show()
+        if self.bar is not None and learn.phase == learn.phases[-1]: self.show()
     def show(self):
         "Show the rows that came since the last time."
         n = len(self.metrics.history) if self.metrics else 0

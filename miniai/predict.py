@@ -58,7 +58,8 @@ def _capture(learn, dl=None, views=(lambda x: x,), awake=()):
     needed = DeviceCB, MixedPrecisionCB, BatchTransformCB
     other, keep = copy.copy(learn), _CaptureCB(views, tuple(awake))
     other.opt, other.dls = None, SimpleNamespace(train=[], valid=dl)
-    other.cbs = [copy.copy(cb) for cb in learn.cbs if isinstance(cb, needed) or defines(cb, "predict")] + [keep]
+    alone = lambda cb: cb.alone() if hasattr(cb, "alone") else copy.copy(cb)     # one process may predict, or each
+    other.cbs = [alone(cb) for cb in learn.cbs if isinstance(cb, needed) or defines(cb, "predict")] + [keep]
     modes = [(module, module.training) for module in learn.model.modules()]
     try: other.fit(1, train=False)
     finally:

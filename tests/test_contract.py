@@ -383,6 +383,7 @@ FACTORIES = dict(
     LRFinderCB=lambda learn: sched.LRFinderCB(1e-4, 1e-2, 100, 100.),
     ActivationStats=lambda learn: hooks.ActivationStats(),
     SpellingCB=lambda learn: hooks.SpellingCB(),
+    AccelerateCB=lambda learn: callbacks.AccelerateCB(cpu=True),
     CheckpointCB=lambda learn: CheckpointCB(tempfile.mkdtemp(), every=3),
     AccumulateCB=lambda learn: callbacks.AccumulateCB(2),
     EarlyStoppingCB=lambda learn: callbacks.EarlyStoppingCB(patience=9),

@@ -57,6 +57,10 @@ def test_full_trains_what_is_missing_and_records_each(folder):
     assert first["cores"] == os.cpu_count() and first["threads"] >= 1 and first["torch"] and len(first["code"]) == 12
     assert first["commit"] is None and first["dirty"] is None       # no checkout here
 
+def test_of_several_processes_the_main_one_records(folder, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    assert experiment("a", Made(), 2).values() == [.91042, .91043] and read_runs() == []
+
 def test_each_run_is_in_the_file_before_the_next_begins(folder):
     there = []
     def run(seed):

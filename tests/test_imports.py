@@ -6,7 +6,7 @@ import pytest
 from conftest import ROOT
 
 # Only lessons need these, or a reader's notebook: no library module may load one.
-HEAVY = "ipywidgets", "IPython", "xlsxwriter", "traitlets", "anywidget", "scipy", "timm", "torchmetrics"
+HEAVY = "ipywidgets", "IPython", "xlsxwriter", "traitlets", "anywidget", "scipy", "timm", "torchmetrics", "accelerate"
 LIBRARY = sorted(f for f in (ROOT / "miniai").glob("*.py") if not f.stem.startswith("_"))
 LAB = sorted(f.stem for f in (ROOT / "miniai" / "lab").glob("*.py") if not f.stem.startswith("_"))
 # Functions that may be longer than 40 lines: "module.function" and the reason.

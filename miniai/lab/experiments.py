@@ -346,7 +346,7 @@ def experiment(
         raise ValueError(f"name is {name!r}: an experiment is named in lower case, digits and underscores")
     chosen, code, plain = _seeds(seeds), _code_hash(run, config), json.loads(json.dumps(_plain(config)))
     if tier() == "smoke": return Runs([Run(_train(name, run, chosen[0], config, code))], name)
-    path = results_dir()
+    path, trained = results_dir(), []
     if tier() == "full":
         asked = dict(config=plain, code=code, device=default_device().type)
         there = {r["seed"] for r in read_runs(name, path) if all(r.get(k) == v for k, v in asked.items())}
@@ -354,8 +354,11 @@ def experiment(
         if missing and _tree()[1] and os.environ.get("FORCE") != "1":
             raise RuntimeError("code in miniai/ or nbs/ differs from the last commit: commit it first, so that the run "
                                "can be repeated, or set FORCE=1, and the run is marked")
-        for seed in missing: write_run(_train(name, run, seed, config, code), file)
-    runs = read_runs(name, path)
+        for seed in missing:
+            line = _train(name, run, seed, config, code)
+            if (os.environ.get("RANK") or "0") == "0": write_run(line, file)
+            else: trained.append(Run(line))      # of several processes, the main one records
+    runs = read_runs(name, path) + trained
     fits = [r for r in runs if r.get("config") == plain]
     current = [r for r in fits if r.get("code") == code]
     return Runs(_latest(current or fits or [r for r in runs if r.get("config") is None]), name)

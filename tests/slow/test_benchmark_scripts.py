@@ -80,6 +80,13 @@ def test_scaling(tmp_path, common):
     assert 4e6 < large["bytes"] - small["bytes"] < 30e6, "6,000 more images are 4.8 MB"
     assert (tmp_path / "o.png").stat().st_size > 5000
 
+def test_processes(tmp_path, common):
+    pytest.importorskip("accelerate")
+    run = script("processes", "--quick", "--at-least", "0", "--json", "o.json", cwd=tmp_path)
+    rows = figures(run, 0, common, tmp_path / "o.json")["rows"]
+    assert [(row.peer, row.asked) for row in rows] == [("1 process, 1 thread", "at least 0"), ("1 process, 2 threads", "")]
+    assert all("512 images in 2 processes, 1 thread each" in row.what and row.value > 0 for row in rows)
+
 # -- all of them
 
 FAKE = """
