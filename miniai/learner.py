@@ -17,7 +17,7 @@ from torch.nn.parameter import is_lazy
 
 from ._check import check_whole
 from ._events import (
-    EVENTS, SCOPES, STEPS, BatchError, Callback, CancelBatchException, CancelEpochException, CancelFitException,
+    EVENTS, SCOPES, SHARED, STEPS, BatchError, Callback, CancelBatchException, CancelEpochException, CancelFitException,
     NonFiniteLossError, check_methods, defines)
 from ._nested import describe, n_examples, tensors_in, to_device
 from ._recording import MetricsCB, ProgressCB, RecorderCB, left_out, sums
@@ -94,6 +94,11 @@ def targets(self: Learner,
                      "`targets` in a subclass of Learner if they are made of it")
 
 @patch
+def batch_size(self: Learner) -> int:
+    "Examples in this batch."
+    return n_examples(self.inputs(self.batch))
+
+@patch
 def averaged_over(self: Learner):  # a number of targets, or a tensor
     """What the loss of this batch is a mean of: its weight in the mean of the epoch. The number of examples, unless
     the loss function has a method of this name (preds, targets); PyTorch's cross-entropies may leave targets out."""
@@ -103,6 +108,18 @@ def averaged_over(self: Learner):  # a number of targets, or a tensor
         return n_examples(self.inputs(self.batch))
     counts = targets != ignored
     return (counts if weight is None else counts * weight[targets.where(counts, 0)]).sum()
+
+@patch
+def gather(self: Learner,
+    x,                           # tensors, in whatever holds them: with a row for each of its examples, or several
+):
+    "What all processes of a training have of this batch, in its order: all must ask. One process has all of it."
+    return x
+
+@patch
+def agree(self: Learner, value: float) -> float:
+    "The largest of the processes' values, for callbacks that decide by something else than the numbers of the training."
+    return value
 
 # %% ../nbs/modules/00_learner.ipynb #42294faf
 def _get_opt(self):
@@ -348,7 +365,7 @@ def _leave(self: Learner):
 @patch
 def __getstate__(self: Learner):
     "For copies: all but what belongs to the fit that is over, such as the last loss and its graph."
-    passing = {"batch", "preds", "loss", "losses", "dl", "active", "_methods", "_around", *STEPS}
+    passing = {"batch", "preds", "loss", "losses", "dl", "active", "_methods", "_around", *STEPS, *SHARED}
     kept = {name: value for name, value in self.__dict__.items() if name not in passing}
     return kept | dict(autocast=nullcontext(), scaler=None)
 
