@@ -63,20 +63,22 @@ class MetricsCB(Callback):
     def before_fit(self, learn): self._row_of = None
     def before_epoch(self, learn):
         self.values, self.kept, self.start = {}, [], time.perf_counter()
-        ignored, weight = left_out(learn.loss_func)
-        self.ignored = ignored if weight is None and not sums(learn.loss_func) else None
+        (ignored, weight), self.summed = left_out(learn.loss_func), sums(learn.loss_func)
+        self.ignored = ignored if weight is None and not self.summed else None
         for m in self.metrics.values():
             if hasattr(m, "reset"): m.reset()
     def after_batch(self, learn):
         preds = learn.preds.detach() if isinstance(learn.preds, Tensor) else nested_map(Tensor.detach, learn.preds)
         preds, targets = learn.gather((preds if self.metrics else None, learn.targets(learn.batch)))
-        n, loss = learn.batch_size(), learn.loss.detach()
+        n, loss = learn.batch_size(), learn.losses[learn.iter]
         if self.ignored is not None and isinstance(targets, Tensor) and targets.ndim == 1: self.kept.append(targets)
         weight = n if self.kept and self.kept[-1] is targets else learn.averaged_over()
-        self._add("loss", loss / n if sums(learn.loss_func) else loss, weight)
+        self._add("loss", loss / n if self.summed else loss, weight)
         for name, m in self.metrics.items():
             if not hasattr(m, "update"):
-                for part, value in _flat(name, m(preds, targets)): self._add(part, value, n)
+                value = m(preds, targets)
+                if type(value) is Tensor and not (value.ndim or value.requires_grad): self._add(name, value, n)
+                else: [self._add(part, v, n) for part, v in _flat(name, value)]
             elif hasattr(m, "to"): m.to(loss.device).update(preds, targets)
             else: m.update(preds, targets)
     def _add(self, name, value, weight):
