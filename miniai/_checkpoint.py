@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ._check import check_above, check_choice, check_whole
 from ._recording import MetricsCB
-from .learner import Callback, Learner
+from .learner import Callback, CancelFitException, Learner
 
 # %% ../nbs/modules/checkpoint.ipynb #97d0116a
 VERSION = 1
@@ -149,7 +149,9 @@ def training_state(
     "All that decides how the training goes on."
     cbs = learn.active if place else learn.cbs
     begun = bool(place) and (place[2] > 0 or place[1] != learn.phases[0])    # an epoch is counted when it begins
-    return dict(version=VERSION, model=bare_model(learn.model).state_dict(), place=place, epoch_start=epoch_start,
+    about = dict(fit=learn.total_fits, optimizer=type(learn.opt).__name__, batches=len(learn.dls.train))
+    if place: about |= dict(lr=float(learn.fit_lr), n_epochs=learn.n_epochs)
+    return dict(version=VERSION, about=about, model=bare_model(learn.model).state_dict(), place=place, epoch_start=epoch_start,
         opt=learn.opt.state_dict() if learn.opt else None, scaler=learn.scaler.state_dict() if learn.scaler else None,
         loss=learn.loss_func.state_dict() if isinstance(learn.loss_func, nn.Module) else None,
         callbacks={name: cb.state_dict() for name, cb in _named(cbs).items()},
@@ -163,9 +165,27 @@ def _check_fits(learn, state, cbs, path):
              getattr(own[name], "shape", None) != getattr(saved[name], "shape", None)]
     if other: raise CheckpointError(f"{path} is of another model: {min(other)} is not the same in both "
                                     f"({len(other)} of {len({*own, *saved})} tensors)")
+    if state["opt"] is not None and learn.opt is not None and state["about"]["optimizer"] != type(learn.opt).__name__:
+        raise CheckpointError(f"{path} is of a training with {state['about']['optimizer']}, and this one has "
+                              f"{type(learn.opt).__name__}")
     if missing := [name for name in state["callbacks"] if name not in _named(cbs)]:
         raise CheckpointError(f"{path} has the state of {missing[0]}, which is not among the callbacks: "
                               f"{', '.join(_named(cbs)) or 'none has state'}")
+
+def _check_settings(learn, state, path):
+    "Raise CheckpointError for a fit that would not go on, but do something else; warn where little or nothing is left."
+    about = state["about"]
+    if about["lr"] != float(learn.fit_lr):
+        raise CheckpointError(f"{path} is of a training at lr={about['lr']:g}, and this fit has {float(learn.fit_lr):g}: a fit "
+                              "that goes on keeps its rate; to change it, learn.load and fit(opt=learn.opt, lr=…)")
+    if about["batches"] != len(learn.dls.train):
+        raise CheckpointError(f"{path} is of a training with {about['batches']} batches an epoch, and dls.train has "
+                              f"{len(learn.dls.train)}: is the batch size another?")
+    if state["place"][0] >= learn.n_epochs:
+        warnings.warn(f"{path} is of a fit that is over: nothing is left to train")
+    elif about["n_epochs"] != learn.n_epochs:
+        warnings.warn(f"{path} is of a fit of {about['n_epochs']} epochs, and this one has {learn.n_epochs}: schedules go on "
+                      "as they were made")
 
 def load_training_state(
     learn: Learner,
@@ -199,11 +219,12 @@ def load(self: Learner,
     """Put back what `save` wrote. `learn.opt` is made and filled, for `fit(opt=learn.opt)`. Raises FileNotFoundError,
     CheckpointError."""
     state = read_checkpoint(path)
-    _check_fits(self, state | dict(callbacks={}), self.cbs, path)
     if state["opt"] is not None:
         self.fit_lr = self.lr
         self.make_opt()
+    _check_fits(self, state | dict(callbacks={}), self.cbs, path)
     self.total_epochs, self.total_steps = state["totals"]
+    self.total_fits = state["about"]["fit"]
     load_training_state(self, state, self.cbs)
 
 # %% ../nbs/modules/checkpoint.ipynb #1fda9e7e
@@ -221,33 +242,46 @@ class _Rest:
             warnings.warn(f"it took {seconds:.0f} s to pass over {self.n} batches: torchdata's StatefulDataLoader need not")
         return batches
 
+def _written(folder):
+    "The checkpoints in a folder, by their steps."
+    return sorted((f for f in Path(folder).glob("step_*.pt") if f.stem.removeprefix("step_").isdecimal()), key=_step)
+
 def _newest(folder):
-    "The checkpoint of the latest step in a folder, or None."
-    return max(Path(folder).glob("step_*.pt"), key=_step, default=None)
+    "The newest checkpoint in a folder that is whole, and its state; None twice where there is none."
+    for file in reversed(_written(folder)):
+        try: return file, read_checkpoint(file)
+        except CheckpointError as e: warnings.warn(f"{e}: going back to an older one")
+    return None, None
 
 class ResumeCB(Callback):
     "Puts a checkpoint back at the start of a fit: `fit(resume=…)` makes one."
     order = 190
     def __init__(self, resume, cbs):
-        self.batch = 0
-        if resume is True:
+        self.batch, self.by_itself, place = 0, resume is True, None if resume is True else Path(resume).expanduser()
+        if self.by_itself:
             saver = next((cb for cb in cbs if isinstance(cb, CheckpointCB)), None)
             if saver is None: raise ValueError("resume is True: that needs a CheckpointCB, which knows the folder")
-            self.path = _newest(saver.folder)         # None: nothing yet, so the fit begins at the beginning
-        else:
-            self.path = Path(resume).expanduser()
-            if self.path.is_dir(): self.path = _newest(self.path) or self.path / "step_*.pt"
-        self.state = None if self.path is None else read_checkpoint(self.path)
+            place = saver.folder
+        self.path, self.state = _newest(place) if self.by_itself or place.is_dir() else (place, read_checkpoint(place))
+        if self.state is None and not self.by_itself: raise FileNotFoundError(f"{place} has no checkpoint, step_….pt")
         if self.state and self.state["place"] is None:
             raise CheckpointError(f"{self.path} was saved after a fit: use learn.load and fit(opt=learn.opt)")
     def before_fit(self, learn):
+        if self.by_itself and self.state: self._find_fit(learn, self.state["about"]["fit"])
         if self.state is None: return
         epoch, phase, self.batch = self.state["place"]
         if phase not in learn.phases: raise ValueError(f"{self.path} goes on with {phase}, which this fit leaves out")
         _check_fits(learn, self.state, learn.active, self.path)
+        _check_settings(learn, self.state, self.path)
         load_training_state(learn, self.state, learn.active)
-        learn.total_epochs, learn.total_steps = self.state["totals"]
+        learn.total_fits, (learn.total_epochs, learn.total_steps) = self.state["about"]["fit"], self.state["totals"]
         learn.begin_at = epoch, learn.phases.index(phase), self.batch
+    def _find_fit(self, learn, saved):
+        "Of several fits in a script, that of the checkpoint goes on, those before it are over, those after it begin."
+        if saved < learn.total_fits: self.state = None
+        elif saved > learn.total_fits:
+            warnings.warn(f"{self.path} is of fit {saved}: fit {learn.total_fits} was over by then, and is left out")
+            raise CancelFitException()
     def before_epoch(self, learn):
         if self.state is None: return
         if self.batch:
@@ -279,8 +313,12 @@ class CheckpointCB(Callback):
         self.sign = -1 if (mode or ("min" if best and "loss" in best else "max")) == "min" else 1
         self.handlers, self.asked, self.ended, self.epoch_start, self.written = {}, 0, False, None, None
     def before_fit(self, learn):
-        self.asked, self.ended, self.at, self.written = 0, False, time.monotonic(), _newest(self.folder)
-        if self.written and _step(self.written) > learn.total_steps:
+        if "train" not in learn.phases: return
+        _check_workers(learn.dls.train)
+        self.asked, self.ended, self.at = 0, False, time.monotonic()
+        self.written = next(reversed(_written(self.folder)), None)
+        goes_on = any(isinstance(cb, ResumeCB) and cb.path and cb.path.parent == self.folder for cb in learn.active)
+        if self.written and _step(self.written) > learn.total_steps and not goes_on:
             raise ValueError(f"folder is {str(self.folder)!r}, which has checkpoints of an earlier training: fit with "
                              "resume=True to go on with it, or give another folder")
         for old in self.folder.glob(".*.part") if learn.main else (): old.unlink(missing_ok=True)
@@ -293,7 +331,7 @@ class CheckpointCB(Callback):
     def before_epoch(self, learn):
         if not learn.begin_at[2]: self.epoch_start = random_states(learn.dls)
     def after_batch(self, learn):
-        if learn.training and not learn.complete: return
+        if "train" not in learn.phases or learn.training and not learn.complete: return
         asked = int(learn.agree(self.asked))     # a signal may come to one process a batch earlier than to another
         if learn.training and (asked or self._due(learn)): self.write(learn, [learn.epoch, learn.phase, learn.iter + 1])
         if asked:
@@ -302,7 +340,7 @@ class CheckpointCB(Callback):
     def _due(self, learn):
         if self.every and learn.stepped and learn.total_steps % self.every == 0: return True
         return self.minutes is not None and time.monotonic() - self.at >= 60 * self.minutes
-    def after_epoch(self, learn): self.ended = True
+    def after_epoch(self, learn): self.ended = "train" in learn.phases
     def cleanup_epoch(self, learn):
         "When the other callbacks have put back what they changed for the epoch."
         if not self.ended: return
@@ -333,8 +371,13 @@ class CheckpointCB(Callback):
         except OSError as e:
             return warnings.warn(f"no checkpoint was written ({e}); the newest is {self.written or 'not there yet'}")
         self.written = path
-        for old in sorted(self.folder.glob("step_*.pt"), key=_step)[:-self.keep]: old.unlink(missing_ok=True)
+        for old in _written(self.folder)[:-self.keep]: old.unlink(missing_ok=True)
     def _bests(self): return [*self.folder.glob(f"best_{self.best}_*.pt")]
+
+def _check_workers(dl):
+    if getattr(dl, "persistent_workers", False) and not hasattr(dl, "load_state_dict"):
+        raise ValueError("dls.train has persistent_workers=True: what its workers will draw next cannot be saved; make it "
+                         "without, or take torchdata's StatefulDataLoader")
 
 def _step(file): return int(file.stem.removeprefix("step_"))
 

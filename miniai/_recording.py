@@ -70,7 +70,7 @@ class MetricsCB(Callback):
     def after_batch(self, learn):
         preds = learn.preds.detach() if isinstance(learn.preds, Tensor) else nested_map(Tensor.detach, learn.preds)
         preds, targets = learn.gather((preds if self.metrics else None, learn.targets(learn.batch)))
-        n, loss = learn.batch_size(), learn.losses[learn.iter]
+        n, loss = learn.batch_size(), learn.loss.detach()
         if self.ignored is not None and isinstance(targets, Tensor) and targets.ndim == 1: self.kept.append(targets)
         weight = n if self.kept and self.kept[-1] is targets else learn.averaged_over()
         self._add("loss", loss / n if self.summed else loss, weight)

@@ -44,7 +44,7 @@ class Learner:
         self.model, self.dls, self.loss_func, self.opt_func, self.lr = model, dls, loss_func, opt_func, lr
         self.cbs, self.opt = list(cbs), None
         self.epoch = self.iter = self.n_epochs = 0   # in this fit
-        self.total_epochs = self.total_steps = 0     # begun, and taken, in all fits
+        self.total_epochs = self.total_steps = self.total_fits = 0   # begun, taken, and begun with training, in all fits
         self.phase, self.autocast, self.scaler = "train", nullcontext(), None
         self.main = True                             # of several processes, the one that shows and writes
         self.loss_scale = 1.                         # number or tensor; each batch begins with 1
@@ -184,19 +184,18 @@ def _scope(self: Learner, name, cancel, body):
     "Run `body` between its callbacks; `cancel` leaves it, and the cleanups of those that began always run."
     began, error = [], None
     try:
-        for before, cleanup in self._around[name]:
-            if cleanup: began.append(cleanup)
-            if before: self._run(before)
-        body()
-        self._call(f"after_{name}")
-    except cancel: self._drop_gradient(name)
-    except BaseException as e:
-        error = None if isinstance(e, _CANCELS) else e
-        raise
-    finally:
-        if began:
-            try: self._clean(began, error)
-            finally: self._clean(began, error)
+        try:
+            for before, cleanup in self._around[name]:
+                if cleanup: began.append(cleanup)
+                if before: self._run(before)
+            body()
+            self._call(f"after_{name}")
+        except cancel: self._drop_gradient(name)
+        except BaseException as e:
+            error = None if isinstance(e, _CANCELS) else e
+            raise
+        finally: self._clean(began, error)
+    finally: self._clean(began, error)     # where an interrupt landed between the lines
 
 @patch
 def _clean(self: Learner, began, error):
@@ -335,18 +334,19 @@ def fit(self: Learner,
     self.begin_at = 0, 0, 0      # epoch, number of the phase, batch: where a callback that resumes wants to begin
     self.phase, self.epoch, self.iter, self.batch, self.complete = self.phases[0], 0, 0, None, True
     self._went_back = self.stepped = False
+    self.total_fits += train
     try:
-        self._begin_opt(train, opt, lr)
-        self._attach([*self.cbs, *(cbs or []), *self._resuming(resume, cbs)])
-        self._were_not_finite = self._not_finite() if train else set()
-        self._scope("fit", CancelFitException, self._all_epochs)
-        if train: self._check_weights()
+        try:
+            self._begin_opt(train, opt, lr)
+            self._attach([*self.cbs, *(cbs or []), *self._resuming(resume, cbs)])
+            self._were_not_finite = self._not_finite() if train else set()
+            self._scope("fit", CancelFitException, self._all_epochs)
+            if train: self._check_weights()
+        finally: self._leave()
     except KeyboardInterrupt as e:
         advice = str(e) or "fit() goes on from them with a new optimizer, fit(opt=learn.opt) with this one"
         raise KeyboardInterrupt(f"stopped in {self.where}; weights and records are kept: {advice}") from None
-    finally:
-        try: self._leave()
-        finally: self._leave()
+    finally: self._leave()
 
 @patch
 def _resuming(self: Learner, resume, cbs):

@@ -46,6 +46,7 @@ def test_everything_that_has_state_goes_on(tmp_path, name, event, n):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("n", [1, 2, 6, 7, 15, STEPS])
 def test_any_loader_goes_on_from_any_batch(tmp_path, kind, n):
+    if kind.startswith("stateful"): pytest.importorskip("torchdata.stateful_dataloader")
     assert not differences(*lost_and_found(tmp_path, kind, "adamw", Lose("after_batch", n)))
 
 @pytest.mark.parametrize("event, phase, n", [("before_epoch", "train", 2), ("after_epoch", "train", 3), ("before_epoch", "valid", 1),
@@ -222,3 +223,65 @@ def test_load_and_go_on_equals_going_on(tmp_path):
     first.fit(2); first.save(tmp_path / "a.pt")
     other.load(tmp_path / "a.pt"); other.fit(2, opt=other.opt)
     assert not differences(result(whole), result(other))
+
+# -- what a reader would try
+
+def test_a_validation_in_between_leaves_the_place(tmp_path):
+    whole = training(); whole.fit(EPOCHS)
+    first = training("batches", "adamw", CheckpointCB(tmp_path))
+    with pytest.raises(Lost): first.fit(EPOCHS, cbs=[Lose("after_epoch", 2, "valid")])
+    first.fit(1, train=False)
+    found = training("batches", "adamw", CheckpointCB(tmp_path), seed=3)
+    found.fit(EPOCHS, resume=True)
+    assert found.total_steps == STEPS
+    assert torch.equal(found.model[0].weight, whole.model[0].weight)
+
+def script(folder, *lose, seed=0):
+    "Two fits in one script, which is run again until it is done."
+    learn = training("batches", "plateau", CheckpointCB(folder, every=1), seed=seed)
+    learn.fit(1, resume=True, cbs=lose[:1])
+    learn.fit(3, resume=True, cbs=lose[1:])
+    return learn
+
+def test_several_fits_in_one_script(tmp_path):
+    expected = result(script(tmp_path / "whole"))
+    with pytest.raises(Lost): script(tmp_path / "a", Lose("after_batch", 3))
+    with pytest.raises(Lost): script(tmp_path / "a", Lose("after_batch", 99), Lose("after_batch", 10), seed=1)
+    for again in range(2):
+        with pytest.warns(UserWarning, match="is left out|nothing is left"): learn = script(tmp_path / "a", seed=2)
+        assert not differences(result(learn), expected)
+
+@pytest.mark.parametrize("change, match", [
+    (dict(lr=.5), "at lr=0.02, and this fit has 0.5"), (dict(opt_func=torch.optim.SGD), "with AdamW, and this one has SGD"),
+    (dict(dls=True), "6 batches an epoch, and dls.train has 3")])
+def test_another_training_is_refused_and_nothing_changes(tmp_path, change, match):
+    training().fit(1, cbs=[CheckpointCB(tmp_path)])
+    other = training()
+    if change.pop("dls", False):
+        other.dls.train.bs = 16
+    for name, value in change.items(): setattr(other, name, value)
+    before = other.model[0].weight.clone()
+    with pytest.raises(CheckpointError, match=match): other.fit(2, cbs=[CheckpointCB(tmp_path)], resume=True)
+    assert torch.equal(before, other.model[0].weight)
+
+def test_other_numbers_of_epochs_are_said(tmp_path):
+    training().fit(2, cbs=[CheckpointCB(tmp_path)])
+    with pytest.warns(UserWarning, match="of a fit of 2 epochs, and this one has 3"): training().fit(3, cbs=[CheckpointCB(tmp_path)], resume=True)
+    with pytest.warns(UserWarning, match="nothing is left to train"): training().fit(1, resume=tmp_path)
+
+def test_a_damaged_newest_file_gives_way_to_the_older(tmp_path):
+    whole = training(); whole.fit(EPOCHS)
+    with pytest.raises(Lost): training().fit(EPOCHS, cbs=[CheckpointCB(tmp_path, every=1), Lose("after_batch", 9)])
+    newest = max(tmp_path.glob("step_*.pt"))
+    newest.write_bytes(newest.read_bytes()[:-100])
+    (tmp_path / "step_00000099 (1).pt").write_bytes(b"a copy")
+    found = training(seed=4)
+    with pytest.warns(UserWarning, match="going back to an older one"): found.fit(EPOCHS, cbs=[CheckpointCB(tmp_path)], resume=True)
+    assert not differences(result(found), result(whole))
+
+def test_workers_that_stay_are_refused(tmp_path):
+    from torch.utils.data import DataLoader
+    from training_cases import Noisy
+    learn = training()
+    learn.dls.train = DataLoader(Noisy(), 8, shuffle=True, num_workers=2, persistent_workers=True)
+    with pytest.raises(ValueError, match="persistent_workers=True"): learn.fit(1, cbs=[CheckpointCB(tmp_path)])
