@@ -4,10 +4,11 @@
 __all__ = ['PIECES', 'check_seen', 'seen', 'check_accumulate', 'accumulate', 'TinyTraining', 'snapshots', 'check_forgotten',
            'forgotten', 'check_patience', 'PatienceBase', 'Patience', 'check_share', 'share', 'gather']
 
-# %% ../../nbs/exercises/20_scale.ipynb #3481ad74
+# %% ../../nbs/exercises/20_scale.ipynb #021fede1
 "Checks, solutions and known mistakes of lesson 20's exercises."
 import copy, io
 from functools import partial
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -73,11 +74,16 @@ for _why, _answer in (
     ("in the rest of both orders", _seen(never=lambda b, n: (n - b)**2 / n)),
     ("three numbers", lambda n, bs, done: (done * bs, done * bs))): check_seen.wrong(_why, _answer)
 
-# %% ../../nbs/exercises/20_scale.ipynb #b2f4e6fa
+# %% ../../nbs/exercises/20_scale.ipynb #e4473d85
 def _gradients(model, batches, weights):
     "The gradient, by hand: of the losses' sum, each with its weight."
     total = sum(w * F.cross_entropy(model(x), y) for w, (x, y) in zip(weights, batches))
     return torch.cat([g.flatten() for g in torch.autograd.grad(total, list(model.parameters()))])
+
+def _watch(calls, out):
+    "Note the size of a batch that goes through, and a 0 for its way back."
+    calls.append(len(out))
+    if out.requires_grad: out.register_hook(lambda grad: calls.append(0))
 
 @exercise
 def check_accumulate(
@@ -92,22 +98,28 @@ def check_accumulate(
         shares = [size / n for size in sizes]
         old = torch.full_like(_gradients(model, batches, shares), .5)
         for p in model.parameters(): p.grad = torch.full_like(p, .5)
-        calls, hook = [], model.register_forward_hook(lambda m, inputs, out: calls.append(len(out)))
+        calls, hook = [], model.register_forward_hook(lambda m, inputs, out: _watch(calls, out))
         accumulate(model, iter(batches) if sizes == (5, 3, 1) else batches)
         hook.remove()
+        expect(calls, f"{case}: no batch went through the model: `batches` can be gone through only once")
         expect(all(p.grad is not None for p in model.parameters()), f"{case}: there is no gradient: is backward called?")
         mine = torch.cat([p.grad.flatten() for p in model.parameters()])
         right, by = _gradients(model, batches, shares), lambda weights: _gradients(model, batches, weights)
         same(mine, right, f"{case}: the gradient", {
             "the gradient from before is still in it: set it to zero first": right + old,
+            "the gradient from before is still in it, divided by the examples: set it to zero first": right + old / n,
+            "divided by 4: how many batches there are may differ": by([.25] * k),
             "the gradients are added up: they must be averaged": by([1.] * k),
             "the mean of the batches' means: a batch of 1 would count as much as one of 5": by([1 / k] * k),
             "each is divided by its own size once more": by([1 / (s * k) for s in sizes]),
             "each counts by its size, but the sum is not divided by the number of examples": by(sizes),
             **{"only the last batch is in it: gradients were set to zero between the batches" + " " * i: by([0.] * (k - 1) + [w])
                for i, w in enumerate((1., shares[-1], 1 / k, sizes[-1]))}})
-        expect(max(calls) <= max(sizes), f"{case}: {max(calls)} examples went through the model at once: accumulating is for when "
-               "only one batch fits")
+        at_once = max(n for n in calls if n)
+        expect(at_once <= max(sizes), f"{case}: {at_once} examples went through the model at once: accumulating is for when only "
+               "one batch fits")
+        expect(not any(a and b for a, b in pairwise(calls)), f"{case}: a second batch went through before the first one's backward: "
+               "all that both have computed is in memory at once, as for a large batch")
 
 # %% ../../nbs/exercises/20_scale.ipynb #b4e6f7fa
 @check_accumulate.solution
@@ -119,7 +131,7 @@ def accumulate(model, batches):
         n += len(y)
     for p in model.parameters(): p.grad /= n
 
-# %% ../../nbs/exercises/20_scale.ipynb #d0b8161e
+# %% ../../nbs/exercises/20_scale.ipynb #2a707317
 def _accumulate(weight=lambda s, k, n: s / n, zero=True, between=False, once=False):
     def answer(model, batches):
         batches = list(batches)
@@ -133,8 +145,29 @@ def _accumulate(weight=lambda s, k, n: s / n, zero=True, between=False, once=Fal
             (F.cross_entropy(model(x), y) * weight(s, len(sizes), sum(sizes))).backward()
     return answer
 
+def _accumulate_sums(model, batches):
+    n = 0
+    for x, y in batches:
+        (F.cross_entropy(model(x), y) * len(y)).backward()
+        n += len(y)
+    for p in model.parameters(): p.grad /= n
+
+def _all_graphs(model, batches):
+    model.zero_grad()
+    losses = [(F.cross_entropy(model(x), y) * len(y), len(y)) for x, y in batches]
+    (sum(loss for loss, _ in losses) / sum(n for _, n in losses)).backward()
+
+def _twice(model, batches):
+    model.zero_grad()
+    n = sum(len(y) for _, y in batches)
+    for x, y in batches: (F.cross_entropy(model(x), y) * len(y) / n).backward()
+
 for _why, _answer in (
     ("from before", _accumulate(zero=False)),
+    ("divided by the examples", lambda model, batches: _accumulate_sums(model, batches)),
+    ("divided by 4", _accumulate(lambda s, k, n: .25)),
+    ("before the first one's backward", lambda model, batches: _all_graphs(model, batches)),
+    ("only once", lambda model, batches: _twice(model, batches)),
     ("must be averaged", _accumulate(lambda s, k, n: 1.)),
     ("mean of the batches' means", _accumulate(lambda s, k, n: 1 / k)),
     ("its own size once more", _accumulate(lambda s, k, n: 1 / (s * k))),
@@ -143,7 +176,8 @@ for _why, _answer in (
     ("between the batches", _accumulate(between=True)),
     ("between the batches", _accumulate(lambda s, k, n: 1 / k, between=True)),
     ("at once", _accumulate(once=True)),
-    ("no gradient", lambda model, batches: model.zero_grad())): check_accumulate.wrong(_why, _answer)
+    ("no batch went through", lambda model, batches: model.zero_grad()),
+    ("no gradient", lambda model, batches: [model.zero_grad(), *(F.cross_entropy(model(x), y) for x, y in batches)])): check_accumulate.wrong(_why, _answer)
 
 # %% ../../nbs/exercises/20_scale.ipynb #0b9f377b
 PIECES = "model", "optimizer", "schedule", "generator"
@@ -294,11 +328,12 @@ def _equal(a, b):
     if isinstance(a, (list, tuple)): return len(a) == len(b) and all(map(_equal, a, b))
     return a == b
 
-# %% ../../nbs/exercises/20_scale.ipynb #41876ecc
+# %% ../../nbs/exercises/20_scale.ipynb #f667fe74
 class PatienceBase(Callback):
     "Ends the fit at the `patience`-th loss in a row that is no better than the best one."
     def __init__(self, patience): self.patience, self.best, self.bad = patience, float("inf"), 0
     def after_batch(self, learn):
+        if not learn.training: return
         loss = learn.loss.item()
         if loss < self.best: self.best, self.bad = loss, 0
         else: self.bad += 1
@@ -322,7 +357,7 @@ for _why, _answer in (
     ("more than numbers", _patience(lambda s: dict(me=s), lambda s, d: None)),
     ("row that were no better", _patience(lambda s: dict(best=s.best, bad=0), lambda s, d: s.__dict__.update(d)))): check_patience.wrong(_why, _answer)
 
-# %% ../../nbs/exercises/20_scale.ipynb #5f78c139
+# %% ../../nbs/exercises/20_scale.ipynb #c9a7bacd
 @exercise
 def check_share(
     share,                       # your function: batch [n, …], rank, processes → this process's part
@@ -331,36 +366,44 @@ def check_share(
     "Exercise 5: names parts that overlap, that leave out the rest, and the mean of means."
     for n, k in ((8, 2), (7, 2), (9, 4), (3, 4), (1, 2)):
         batch, case = torch.arange(n) + 10, f"{n} examples, {k} processes"
-        parts = [numbers(share(batch, rank, k), "share(…)").long() for rank in range(k)]
+        try: parts = [numbers(share(batch, rank, k), "share(…)").long() for rank in range(k)]
+        except IndexError:
+            expect(False, f"{case}: there is no part for each process: `chunk` gives fewer where examples are few, `tensor_split` not")
         everything = torch.cat(parts) if parts else torch.zeros(0)
         sizes = [len(part) for part in parts]
         expect(not (k > 1 and all(torch.equal(part, batch) for part in parts)), f"{case}: every process gets the whole batch")
         expect(len(everything.unique()) == len(everything), f"{case}: an example is in two parts, and would count twice")
-        expect(len(everything) == n, f"{case}: {n - len(everything)} examples are in no part: what does not divide evenly was left out")
+        expect(len(everything) == n, f"{case}: {n - len(everything)} examples are in no part: " +
+               ("the first process has rank 0" if n % k == 0 else "what does not divide evenly was left out"))
         expect(everything.sort()[0].tolist() == batch.tolist(), f"{case}: the parts hold other examples than the batch")
         expect(max(sizes) - min(sizes) <= 1, f"{case}: the parts have {', '.join(map(str, sizes))} examples: the sizes may differ by 1")
-    for parts in ([(1., 4), (.5, 4)], [(1., 6), (.5, 2)], [(.25, 4), (0., 0)], [(.9, 10), (.5, 30), (.6, 20)]):
+    for parts in ([(1., 4), (.5, 4)], [(1., 6), (.5, 2)], [(.25, 4), (float('nan'), 0)], [(.9, 10), (.5, 30), (.6, 20)]):
         n = sum(size for _, size in parts)
-        same(gather(parts), sum(a * size for a, size in parts) / n, f"gather({parts})", {
+        right = sum(a * size for a, size in parts if size)
+        same(gather(parts), right / n, f"gather({parts})", {
+            "the accuracy of no examples is nan, and nan · 0 is nan too: leave that process out": float("nan"),
             "that is the mean of the processes' means: weigh each by its number of examples": sum(a for a, _ in parts) / len(parts),
             "that is one process's own number": parts[0][0],
-            "those are right answers: divide by the number of examples": sum(a * size for a, size in parts)})
+            "those are right answers: divide by the number of examples": right})
 
-# %% ../../nbs/exercises/20_scale.ipynb #4c03a5dd
+# %% ../../nbs/exercises/20_scale.ipynb #f3763be5
 @check_share.solution
 def share(batch, rank, processes): return batch[rank::processes]
 
 @check_share.solution
-def gather(parts): return sum(a * n for a, n in parts) / sum(n for _, n in parts)
+def gather(parts): return sum(a * n for a, n in parts if n) / sum(n for _, n in parts)
 
-# %% ../../nbs/exercises/20_scale.ipynb #ab85ef64
+# %% ../../nbs/exercises/20_scale.ipynb #f87baf58
 for _why, _share in (
     ("the whole batch", lambda batch, rank, k: batch),
     ("in two parts", lambda batch, rank, k: batch[:len(batch) // 2 + 1] if rank == 0 else batch[len(batch) // 2:]),
     ("left out", lambda batch, rank, k: batch[rank * (len(batch) // k):(rank + 1) * (len(batch) // k)]),
     ("differ by 1", lambda batch, rank, k: batch[rank * (len(batch) // k):(rank + 1) * (len(batch) // k) if rank < k - 1 else None]),
+    ("fewer where examples are few", lambda batch, rank, k: batch.chunk(k)[rank]),
+    ("has rank 0", lambda batch, rank, k: batch[rank - 1::k]),
     ("other examples", lambda batch, rank, k: batch[rank::k] + 1)): check_share.wrong(_why, _share, gather)
 for _why, _gather in (
     ("mean of the processes' means", lambda parts: sum(a for a, _ in parts) / len(parts)),
     ("one process's own", lambda parts: parts[0][0]),
-    ("divide by the number", lambda parts: sum(a * n for a, n in parts))): check_share.wrong(_why, share, _gather)
+    ("leave that process out", lambda parts: sum(a * n for a, n in parts) / sum(n for _, n in parts)),
+    ("divide by the number", lambda parts: sum(a * n for a, n in parts if n))): check_share.wrong(_why, share, _gather)
