@@ -41,11 +41,12 @@ def test_killed_twenty_times(tmp_path, kind, name, monkeypatch):
     whole = training(kind, name)
     whole.fit(EPOCHS)
     rng, halves, places = random.Random(0), 0, set()
-    for _ in range(20):
+    for kill in range(20):
         pid = in_child(train, tmp_path, kind, name)
         old = newest(tmp_path)
-        until(lambda: newest(tmp_path) > old)            # one checkpoint further, and then at any moment
-        time.sleep(rng.uniform(0, .06))
+        until(lambda: newest(tmp_path) > old)            # one checkpoint further, and then at any moment,
+        if kill % 3: time.sleep(rng.uniform(0, .06))
+        else: until(lambda: list(tmp_path.glob(".*.part")))   # or in the middle of the next one
         assert not os.waitpid(pid, os.WNOHANG)[0], "it was done before it was killed"
         os.kill(pid, signal.SIGKILL); os.waitpid(pid, 0)
         halves += bool(list(tmp_path.glob(".*.part")))
