@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDERS = ".ci", ".github", "benchmarks", "miniai", "nbs", "results", "tests", "tools"
-NOT_SOURCE = "__pycache__", ".ipynb_checkpoints", "_proc", "*.egg-info"
+FOLDERS = ".ci", ".github", "benchmarks", "miniai", "nbs", "results", "tests", "tools", "web"
+NOT_SOURCE = "__pycache__", ".ipynb_checkpoints", "_proc", "*.egg-info", "node_modules"
 
 @pytest.fixture(scope="session")
 def root(): return ROOT
@@ -39,3 +39,16 @@ def tool(name, *args, cwd=ROOT, **env):
     "Run a command of the environment that the tests run in; the result has its output as text."
     return subprocess.run([Path(sysconfig.get_path("scripts")) / name, *args], cwd=cwd, capture_output=True, text=True,
                           env=os.environ | env, stdin=subprocess.DEVNULL)
+
+@pytest.fixture(scope="session")
+def browser():
+    "One headless Chromium for all the tests of a worker."
+    import browser as driver
+    if driver.CHROMIUM is None: pytest.skip("there is no Chromium")
+    with driver.chromium() as browser: yield browser
+
+@pytest.fixture
+def page(browser):
+    "A blank page; what it complains of, or asks of the network, fails the test."
+    import browser as driver
+    with driver.new_page(browser) as page: yield page
