@@ -1,0 +1,198 @@
+// What all interactives share: a place of their own in the page, a state that is kept, frames, theme, reset and link.
+import { css } from "./style.js";
+import { button, copy, el } from "./controls.js";
+import { colours, isDark } from "./colour.js";
+
+/**
+ * @template S, D
+ * @typedef {object} Spec
+ * @property {string} name in links, and of its bundle
+ * @property {string} title heading, and what a screen reader calls it
+ * @property {S} defaults the state at first; plain JSON
+ * @property {(view: View<S, D>) => void} build puts the controls and pictures into `view.root`, once
+ * @property {(state: S) => S} [clean] mends a state that came from a link or from Python
+ * @property {boolean} [linked] whether a link may hold the state; false: it may not
+ */
+
+/**
+ * @template S, D
+ * @typedef {object} View
+ * @property {HTMLElement} root where to put elements
+ * @property {S} state what is shown now; changed by `set` alone
+ * @property {D} data what was recorded or given: pictures, measurements
+ * @property {(patch: Partial<S>) => void} set change the state; a frame later all is drawn
+ * @property {(draw: (state: S) => void) => void} draw call `draw` now, and in the frame after each change
+ * @property {import("./colour.js").Colours} colours those of the theme
+ * @property {() => boolean} still whether the reader asks for reduced motion
+ */
+
+/**
+ * @typedef {object} Options
+ * @property {string} [id] of this place in the page: state is kept under it, and Python finds it by it
+ * @property {object} [state] what differs from the defaults
+ * @property {unknown} [data] recorded values, if the interactive needs any
+ * @property {string} [title] instead of the interactive's own
+ */
+
+/**
+ * @template S
+ * @typedef {object} Handle
+ * @property {() => S} get the state
+ * @property {(patch: object) => void} set change it, as from Python
+ * @property {(heard: (state: S) => void) => void} subscribe called after each change
+ */
+
+/** Each place of the window by its id, and the state that it had: outputs are made anew when a reader scrolls.
+ * @returns {{ handles: Map<string, Handle<object>>, states: Map<string, object> }} */
+function registry() {
+  const all = /** @type {{ miniaiInteractives?: ReturnType<typeof registry> }} */ (globalThis);
+  return (all.miniaiInteractives ??= { handles: new Map(), states: new Map() });
+}
+
+/**
+ * What of `given` fits `defaults`: known names, and values of the same kind.
+ * @template {object} S
+ * @param {S} defaults
+ * @param {unknown} given
+ * @returns {S}
+ */
+export function fitting(defaults, given) {
+  if (typeof given !== "object" || given === null) return defaults;
+  const kind = (/** @type {unknown} */ v) => (v === null ? "null" : Array.isArray(v) ? "array" : typeof v);
+  const fits = Object.entries(given).filter(([name, value]) => {
+    const here = /** @type {Record<string, unknown>} */ (defaults)[name];
+    if (here === undefined || (typeof value === "number" && !Number.isFinite(value))) return false;
+    return kind(value) === kind(here) || here === null || value === null;
+  });
+  return { ...defaults, ...Object.fromEntries(fits) };
+}
+
+const equal = (/** @type {unknown} */ a, /** @type {unknown} */ b) => JSON.stringify(a) === JSON.stringify(b);
+
+/** @param {string} name @returns {unknown} the state that the page's address holds */
+function fromLink(name) {
+  try {
+    const held = new URLSearchParams(location.hash.slice(1)).get(`miniai-${name}`);
+    return held === null ? null : JSON.parse(held);
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * The page's address with the state in it.
+ * @template {object} S
+ * @param {string} name
+ * @param {S} defaults
+ * @param {S} state
+ */
+export function link(name, defaults, state) {
+  const was = /** @type {Record<string, unknown>} */ (defaults);
+  const differs = Object.entries(state).filter(([key, value]) => !equal(value, was[key]));
+  const held = new URLSearchParams([[`miniai-${name}`, JSON.stringify(Object.fromEntries(differs))]]);
+  return `${location.href.split("#")[0]}#${held}`;
+}
+
+/**
+ * The function that puts an interactive into an element of a page.
+ * @template {object} S, D
+ * @param {Spec<S, D>} spec
+ * @returns {(host: HTMLElement, options?: Options) => Handle<S>}
+ */
+export function interactive(spec) {
+  const clean = spec.clean ?? ((/** @type {S} */ state) => state);
+  return (host, options = {}) => {
+    const { handles, states } = registry();
+    const first = clean(fitting(spec.defaults, options.state));
+    const kept = (options.id && states.get(options.id)) ?? (spec.linked === false ? null : fromLink(spec.name));
+    /** @type {((state: S) => void)[]} */
+    const draws = [];
+    /** @type {((state: S) => void)[]} */
+    const heard = [];
+    let state = clean(fitting(first, kept));
+    let asked = false;
+    const redraw = () => {
+      asked = false;
+      for (const draw of draws) draw(state);
+    };
+    const later = () => {
+      if (!asked) requestAnimationFrame(redraw);
+      asked = true;
+    };
+    /** @param {Partial<S>} patch */
+    const set = (patch) => {
+      state = { ...state, ...patch };
+      if (options.id) states.set(options.id, state);
+      for (const hear of heard) hear(state);
+      later();
+    };
+    const root = place(host, options.title ?? spec.title);
+    /** @type {View<S, D>} */
+    const view = {
+      root,
+      data: /** @type {D} */ (options.data),
+      set,
+      get state() { return state; },
+      draw(draw) {
+        draws.push(draw);
+        draw(state);
+      },
+      colours: colours(isDark(host)),
+      still: () => matchMedia("(prefers-reduced-motion: reduce)").matches,
+    };
+    onTheme(host, root, (dark) => {
+      view.colours = colours(dark);
+      later();
+    });
+    spec.build(view);
+    root.append(footer(() => set(first), spec.linked === false ? null : () => link(spec.name, spec.defaults, state)));
+    const handle = {
+      get: () => state,
+      set: (/** @type {object} */ patch) => set(clean(fitting(state, patch))),
+      subscribe: (/** @type {(state: S) => void} */ hear) => void heard.push(hear),
+    };
+    if (options.id) {
+      handles.set(options.id, /** @type {Handle<object>} */ (/** @type {unknown} */ (handle)));
+      dispatchEvent(new CustomEvent("miniai-interactive", { detail: options.id }));
+    }
+    return handle;
+  };
+}
+
+/** A section with a style of its own, in the place of whatever stood there. @param {HTMLElement} host @param {string} title */
+function place(host, title) {
+  const shadow = host.shadowRoot ?? host.attachShadow({ mode: "open" });
+  const root = el("section", { "aria-label": title }, el("h3", {}, title));
+  host.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves the keys to us
+  shadow.replaceChildren(el("style", {}, css), root);
+  return root;
+}
+
+/**
+ * Sets the theme, and says when it changes.
+ * @param {HTMLElement} host
+ * @param {HTMLElement} root
+ * @param {(dark: boolean) => void} changed
+ */
+function onTheme(host, root, changed) {
+  const show = () => {
+    const dark = isDark(host);
+    if (root.dataset.theme === (dark ? "dark" : "light")) return;
+    root.dataset.theme = dark ? "dark" : "light";
+    changed(dark);
+  };
+  show();
+  const watch = new MutationObserver(show);
+  for (const node of [document.documentElement, document.body]) if (node) watch.observe(node, { attributes: true });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
+}
+
+/** @param {() => void} reset @param {(() => string) | null} address */
+function footer(reset, address) {
+  const foot = el("footer", {}, button("Reset", reset, "back to how it opened"));
+  if (address) {
+    const share = button("Copy link", () => void copy(address(), share), "a link that opens this page as it is now");
+    foot.append(share);
+  }
+  return foot;
+}

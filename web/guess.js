@@ -1,0 +1,114 @@
+// Guess first: a number or a choice is locked, then the measured value is shown, with its interval and how far off it was.
+import { button, el, fresh, status } from "./core/controls.js";
+import { short } from "./core/format.js";
+import { interactive } from "./core/interactive.js";
+
+/** @typedef {import("./core/interactive.js").View<State, Data>} View */
+
+/**
+ * @typedef {object} Data
+ * @property {string} question
+ * @property {string} key what the guess is kept under in the browser
+ * @property {string} [unit] of the answer
+ * @property {number} [answer] the measured value
+ * @property {[number, number]} [interval] of the measured value
+ * @property {string[]} [choices] what to choose from instead of a number
+ * @property {number[]} [right] the choices that hold
+ * @property {string} [because] said once the answer is shown
+ */
+
+/** @typedef {{ guess: number | null }} State a number, or the index of a choice; null: not guessed yet */
+
+/** @param {string} key @returns {number | null} the guess that this browser keeps */
+function kept(key) {
+  try {
+    const text = localStorage.getItem(`miniai-guess-${key}`);
+    return text === null || !Number.isFinite(Number(text)) ? null : Number(text);
+  } catch {
+    return null;
+  }
+}
+
+/** @param {string} key @param {number | null} guess */
+function keep(key, guess) {
+  try {
+    if (guess === null) localStorage.removeItem(`miniai-guess-${key}`);
+    else localStorage.setItem(`miniai-guess-${key}`, String(guess));
+  } catch {
+    // A page that may not store anything forgets the guess when it is closed.
+  }
+}
+
+const withUnit = (/** @type {number} */ x, /** @type {Data} */ { unit = "" }) => short(x) + (unit && (unit === "%" ? " %" : ` ${unit}`));
+
+/** What was measured, in words. @param {Data} data */
+export function measured(data) {
+  if (data.choices) return `It is: ${(data.right ?? []).map((i) => data.choices?.[i]).join("; ")}.`;
+  const { answer = NaN, interval } = data;
+  const range = interval ? `, 95 % interval ${short(interval[0])} to ${withUnit(interval[1], data)}` : "";
+  return `Measured: ${withUnit(answer, data)}${range}.`;
+}
+
+/** How near the guess was, in words. @param {Data} data @param {number} guess */
+export function verdict(data, guess) {
+  if (data.choices) return (data.right ?? []).includes(guess) ? "Your guess was right." : `You said: ${data.choices[guess]}.`;
+  const { answer = NaN, interval } = data;
+  const off = guess - answer;
+  if (interval && guess >= interval[0] && guess <= interval[1]) return `Your ${withUnit(guess, data)} lies within the interval.`;
+  if (Math.abs(off) < 1e-12) return `Your ${withUnit(guess, data)} is exactly that.`;
+  return `Your ${withUnit(guess, data)} was ${withUnit(Math.abs(off), data)} too ${off > 0 ? "high" : "low"}.`;
+}
+
+/** @param {View} view @param {() => void} lock @returns {{ element: HTMLElement, read: () => number | null }} */
+function numberField(view, lock) {
+  const input = el("input", { type: "number", step: "any", inputmode: "decimal", id: fresh() });
+  input.addEventListener("keydown", (event) => { if (event.key === "Enter") lock(); });
+  view.draw(({ guess }) => {
+    input.disabled = guess !== null;
+    if (guess !== null) input.value = String(guess);
+  });
+  const label = el("label", {}, "Your guess: ", input, view.data.unit ? ` ${view.data.unit}` : "");
+  return { element: label, read: () => (Number.isFinite(input.valueAsNumber) ? input.valueAsNumber : null) };
+}
+
+/** @param {View} view @returns {{ element: HTMLElement, read: () => number | null }} */
+function choiceField(view) {
+  const name = fresh();
+  const boxes = (view.data.choices ?? []).map((_, i) => el("input", { type: "radio", name, value: String(i) }));
+  view.draw(({ guess }) => boxes.forEach((box, i) => {
+    box.disabled = guess !== null;
+    if (guess !== null) box.checked = guess === i;
+  }));
+  const labels = boxes.map((box, i) => el("label", {}, box, view.data.choices?.[i] ?? ""));
+  const read = () => { const i = boxes.findIndex((box) => box.checked); return i < 0 ? null : i; };
+  return { element: el("div", {}, ...labels), read };
+}
+
+/** @param {View} view */
+function build(view) {
+  const { data, root } = view;
+  const missing = el("p", { class: "bad", role: "alert" });
+  const lock = () => {
+    const guess = field.read();
+    missing.textContent = guess !== null ? "" : data.choices ? "Choose one first." : "Write a number first.";
+    if (guess === null) return;
+    keep(data.key, guess);
+    view.set({ guess });
+  };
+  const field = data.choices ? choiceField(view) : numberField(view, lock);
+  const press = button("Lock my guess, show what was measured", lock);
+  view.draw(({ guess }) => { press.hidden = guess !== null; });
+  const question = el("p", {}, data.question);
+  const words = ({ guess } = view.state) => guess === null ? "" : [measured(data), verdict(data, guess), data.because].filter(Boolean).join("\n");
+  root.append(question, field.element, press, missing, status(view, words));
+  if (view.state.guess === null && kept(data.key) !== null) view.set({ guess: kept(data.key) });
+  let was = view.state.guess;
+  view.draw(({ guess }) => {
+    if (guess === null && was !== null) keep(data.key, null); // reset
+    was = guess;
+  });
+}
+
+/** @type {import("./core/interactive.js").Spec<State, Data>} */
+export const spec = { name: "guess", title: "Guess first", defaults: { guess: null }, build, linked: false };
+export const mount = interactive(spec);
