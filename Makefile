@@ -12,7 +12,7 @@ MAKEOVERRIDES =
 # In front of a command: make the environment if need be, then run the command from it.
 IN := @sh .ci/in.sh
 
-.PHONY: help lab test test-slow test-all check notebook experiments results stamp export bench lock workbook environment clean
+.PHONY: help lab test test-slow test-all check web notebook experiments results stamp export bench lock workbook environment clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | awk -F '\t' '{ printf "make %-11s %s\n", $$1, $$2 }'
@@ -48,6 +48,10 @@ export: ## write miniai/ from the notebooks, and clean them
 
 bench: ## time miniai beside others, about 35 minutes on 2 cores, into benchmarks/README.md (QUICK=1: try it, 3 minutes)
 	$(IN) sh .ci/bench.sh
+
+web: ## bundle web/ into the package and picture how each interactive opens (needs Node.js 20 and Chromium)
+	@cd web && npm ci --silent
+	$(IN) python tools/stills.py
 
 lock: ## write requirements.lock anew
 	$(IN) sh .ci/lock.sh

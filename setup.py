@@ -15,6 +15,6 @@ setup(
     keywords=cfg["keywords"].split(), python_requires=">=" + cfg["min_python"], url=url,
     long_description=Path("README.md").read_text(encoding="utf-8"), long_description_content_type="text/markdown",
     packages=["miniai", "miniai.exercises", "miniai.lab", "miniai.results"], package_dir={"miniai.results": "results"},
-    package_data={"miniai": ["sample/*"], "miniai.results": ["*.jsonl"]}, include_package_data=False,
+    package_data={"miniai": ["sample/*"], "miniai.lab": ["interactives/*"], "miniai.results": ["*.jsonl"]}, include_package_data=False,
     install_requires=cfg["requirements"].split(), extras_require=needs,
 )

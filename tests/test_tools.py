@@ -115,7 +115,7 @@ def test_native_log_lines_are_left_out_and_warnings_stay():
 
 def test_a_picture_gets_the_text_of_its_cell():
     out = dict(output_type="display_data", metadata={}, data={"image/png": "…", "text/plain": "<Figure>"})
-    notebook.with_alt("#| fig-alt: Two lines that cross.\nplot()", [out])
+    notebook.with_alt(notebook.alt_of("#| fig-alt: Two lines that cross.\nplot()"), [out])
     assert out["data"]["text/plain"] == out["metadata"]["image/png"]["alt"] == "Two lines that cross."
 
 def test_an_error_leaves_the_notebook_as_it_was(tmp_path):

@@ -5,6 +5,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 from rewrite import clean, write_notebook
+from stills import photographer, with_stills
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -32,13 +33,17 @@ def without_logs(outputs):
         kept.append(out)
     return kept
 
-def with_alt(source, outputs):
-    "Outputs whose pictures say what they show: the cell's `#| fig-alt: …`, as metadata and as the text beside the picture."
+def alt_of(source):
+    "What a cell says that its picture shows: `#| fig-alt: …`."
     alt = re.search(r"^#\| *fig-alt: *(.+)$", source, re.M)
+    return alt and alt[1].strip()
+
+def with_alt(alt, outputs):
+    "Outputs whose pictures say what they show, as metadata and as the text beside the picture."
     for out in outputs:
         if alt and "image/png" in out.get("data", {}):
-            out["data"]["text/plain"] = alt[1].strip()
-            out["metadata"] = {"image/png": {"alt": alt[1].strip()}}
+            out["data"]["text/plain"] = alt
+            out["metadata"] = {"image/png": {"alt": alt}}
     return outputs
 
 def run(file, save):
@@ -53,8 +58,11 @@ def run(file, save):
 
 def write_outputs(file, nb):
     "Replace a notebook's file by one with the outputs of its run."
-    for cell in nb.cells:
-        if cell.cell_type == "code": cell.outputs = with_alt(cell.source, without_logs(without_widgets(cell.outputs)))
+    with photographer() as photograph:
+        for cell in nb.cells:
+            if cell.cell_type != "code": continue
+            alt, outputs = alt_of(cell.source), without_logs(without_widgets(cell.outputs))
+            cell.outputs = with_stills(with_alt(alt, outputs), photograph, alt)
     nb.metadata.pop("widgets", None)
     write_notebook(file, clean(json.loads(nbformat.writes(nb))))
 

@@ -104,6 +104,7 @@ function build(view) {
   if (view.state.guess === null && kept(data.key) !== null) view.set({ guess: kept(data.key) });
   let was = view.state.guess;
   view.draw(({ guess }) => {
+    root.classList.toggle("open", guess === null); // there is nothing to reset
     if (guess === null && was !== null) keep(data.key, null); // reset
     was = guess;
   });

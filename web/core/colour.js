@@ -20,7 +20,7 @@ export const STYLES = {
   Nesterov: { light: "#2b8fc4", dark: "#8fd0f5", dash: [8, 3, 2, 3] },
   Adagrad: { light: "#b87300", dark: "#f2b134", dash: [] },
   Adadelta: { light: "#8a6508", dark: "#d9b44a", dash: [2, 3] },
-  RMSprop: { light: "#00805c", dark: "#3ecf9f", dash: [7, 3] },
+  RMSprop: { light: "#00805c", dark: "#3ecf9f", dash: [12, 4] },
   Adam: { light: "#c24a00", dark: "#ff8f4d", dash: [] },
   AdamW: { light: "#7a2e00", dark: "#e8a07a", dash: [8, 3, 2, 3] },
   NAdam: { light: "#b3623a", dark: "#f5b895", dash: [6, 2, 1, 2, 1, 2] },

@@ -49,6 +49,7 @@ thead th { color: var(--soft); font-size: 12.5px; }
 .good { color: var(--good); font-weight: 600; }
 .bad { color: var(--bad); font-weight: 600; }
 footer { margin-top: 8px; }
+.open footer { display: none; }
 .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 @media (max-width: 480px) { section { padding: 10px 8px; } .controls { max-width: none; } }
 `;

@@ -1,0 +1,24 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { measured, verdict } from "../guess.js";
+
+const data = { question: "How many?", key: "k", unit: "points", answer: 0.73, interval: /** @type {[number, number]} */ ([0.5, 0.95]) };
+
+test("the answer comes with its interval", () => {
+  assert.equal(measured(data), "Measured: 0.73 points, 95 % interval 0.5 to 0.95 points.");
+  assert.equal(measured({ ...data, interval: undefined, unit: "%" }), "Measured: 0.73 %.");
+});
+
+test("a guess is told how far off it was, or that nobody can tell it from the answer", () => {
+  assert.equal(verdict(data, 2), "Your 2 points was 1.27 points too high.");
+  assert.equal(verdict(data, -0.5), "Your −0.5 points was 1.23 points too low.");
+  assert.equal(verdict(data, 0.95), "Your 0.95 points lies within the interval.");
+  assert.equal(verdict({ ...data, interval: undefined, unit: "" }, 0.73), "Your 0.73 is exactly that.");
+});
+
+test("of choices, several may hold", () => {
+  const choice = { question: "Which?", key: "k", choices: ["one", "two", "three"], right: [0, 2] };
+  assert.equal(measured(choice), "It is: one; three.");
+  assert.equal(verdict(choice, 2), "Your guess was right.");
+  assert.equal(verdict(choice, 1), "You said: two.");
+});
