@@ -6,7 +6,8 @@ import browser as driver
 def test_it_imports_the_sources(page):
     assert page.evaluate("async () => Object.keys(await import('http://miniai.test/web/core/random.js'))")
 
-@pytest.mark.parametrize("script, said", [("console.error('no')", "no"), ("fetch('http://elsewhere.test/').catch(() => 0)", "elsewhere"),
+@pytest.mark.parametrize("script, said", [("console.error('no')", "no"),
+                                          ("fetch('http://elsewhere.test/').catch(() => 0)", "elsewhere"),
                                           ("setTimeout(() => { throw Error('late') })", "late")])
 def test_what_goes_wrong_fails(browser, script, said):
     with pytest.raises(AssertionError, match=said):
