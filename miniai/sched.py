@@ -426,7 +426,7 @@ def combine(
         raise ValueError(f"{len(fractions)} fractions for {len(schedules)} schedules: it takes one of each a piece")
     if not min(fractions) >= 0 or not math.isclose(sum(fractions), 1):
         raise ValueError(f"fractions are {fractions}: they must be ≥ 0 and add up to 1, not to {sum(fractions):g}")
-    return _pieces([*accumulate(fractions)], schedules)
+    return _pieces([*accumulate(fractions[:-1]), 1.], schedules)  # the sum may be a little off
 
 # %% ../nbs/11_schedulers.ipynb #8d7489b5
 class LambdaLR(Scheduler):

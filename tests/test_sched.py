@@ -267,6 +267,10 @@ def test_combine(shares, t):
         left -= fraction
     assert math.isclose(schedule(t), expected, abs_tol=1e-6)
 
+def test_combine_ends_at_1():
+    "0.7 + 0.2 + 0.1 is a little less than 1; the last piece ends at 1 all the same, and a root of what is left is 0."
+    assert sched.combine([.7, .2, .1], [sched.linear(0, 1), sched.linear(1, 1), sched.polynomial(1, 0, .5)])(1.) == 0
+
 def test_combine_jumps_and_empty_pieces():
     jump = sched.combine([.5, .5], [lambda t: 1., lambda t: 2.])
     assert jump(.5) == 1 and jump(.5 + 1e-9) == 2

@@ -122,7 +122,8 @@ export function frame(ctx, at, o, colours) {
   if (o.xlabel) { ctx.textBaseline = "bottom"; ctx.fillText(o.xlabel, (left + right) / 2, bottom + 35); }
   if (!o.ylabel) return;
   ctx.save();
-  ctx.translate(left - 42, (top + bottom) / 2);
+  const widest = Math.max(...ys.map((v) => ctx.measureText(tick(v, o.ylog)).width));
+  ctx.translate(Math.max(8, left - Math.max(42, widest + 13)), (top + bottom) / 2);
   ctx.rotate(-Math.PI / 2);
   ctx.textBaseline = "middle";
   ctx.fillText(o.ylabel, 0, 0);

@@ -77,7 +77,7 @@ export function combine(fractions, schedules) {
   if (!fractions.every((fraction) => fraction >= 0) || !(Math.abs(sum - 1) <= 1e-9)) {
     throw new RangeError(`fractions are ${fractions}: they must be ≥ 0 and add up to 1, not to ${sum}`);
   }
-  return pieces(ends, schedules);
+  return pieces([...ends.slice(0, -1), 1], schedules); // the sum may be a little off
 }
 
 /**

@@ -16,6 +16,7 @@ test("the pure schedules half-way", () => {
 test("pieces follow one another, and the last goes on", () => {
   const both = combine([0.25, 0.75], [linear(0, 1), linear(1, 0)]);
   [0, 0.125, 0.25, 0.625, 1, 1.75].forEach((t, i) => close(both(t), [0, 0.5, 1, 0.5, 0, -1][i]));
+  assert.equal(combine([0.7, 0.2, 0.1], [linear(0, 1), linear(1, 1), polynomial(1, 0, 0.5)])(1), 0);
   const [rate, momentum] = oneCycle();
   [0, 0.45, 0.9, 1].forEach((t, i) => close(rate(t), [0.1, 1, 0.1, 0.001][i]));
   [0, 0.45, 0.9, 1].forEach((t, i) => close(momentum(t), [0.95, 0.85, 0.95, 0.95][i]));
