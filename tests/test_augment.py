@@ -1,5 +1,7 @@
 "What miniai.augment promises of its transforms, on any batch."
-import math
+import json, math
+from base64 import b64decode
+from io import BytesIO
 
 import numpy as np
 import pytest
@@ -421,16 +423,19 @@ def test_class_names_are_no_formulas(titles):
 
 # -- the explorer
 
+LABELS = {"padding": "crop: padding, pixels", "flip": "flip: share of the images", "cutout": "cutout: side, pixels",
+          "erase": "erase: most patches", "copy": "copy: most patches", "pct": "patch: share of the side",
+          "seed": "seed of the draws"}
+
 def test_explorer_redraws_and_shows_its_code():
     import ipywidgets as widgets
     from miniai.lab.explorer import augmentation_code, augmentation_explorer
-    x = pictures(16, 1, 28, 28)
-    top, code = augmentation_explorer(x).children
-    controls, image = {c.description: c for c in top.children[0].children}, top.children[1]
-    assert {*controls} == {"padding", "flip", "cutout", "erase", "copy", "pct", "seed"}
+    top, code = augmentation_explorer(pictures(16, 1, 28, 28)).children
+    controls, image = {c.description: c for c in top.children[0].children}, top.children[1].children[0]
+    assert [*controls] == [*LABELS.values()]
     for name, value in dict(padding=3, flip=0., cutout=5, erase=2, copy=1, pct=.4, seed=7).items():
         before = image.value
-        controls[name].value = value
+        controls[LABELS[name]].value = value
         assert image.value != before and bytes(image.value).startswith(b"\x89PNG"), name
     assert code.value == augmentation_code(3, 0, 5, 2, 1, .4) and "RandomFlip" not in code.value
     for control in controls.values():
@@ -438,10 +443,40 @@ def test_explorer_redraws_and_shows_its_code():
     assert augmentation_code(0, 0) == "augment()"
     assert augmentation_code(2, 0, fill=-.81) == "augment(RandomCrop(2, fill=-0.81))"
 
+@pytest.mark.parametrize("h, w, shown", [(28, 28, (360, 360)), (5, 7, (360, 280)), (200, 100, (204, 404))])
+def test_explorer_pixels_are_squares_of_one_size(h, w, shown):
+    from PIL import Image
+    from miniai.lab.explorer import augmentation_explorer
+    x = torch.rand(16, 1, h, w, generator=torch.Generator().manual_seed(0))
+    top, _ = augmentation_explorer(x).children
+    sliders, image = top.children[0].children, top.children[1].children[0]
+    sliders[0].value, sliders[1].value = 0, 0.
+    png = np.asarray(Image.open(BytesIO(image.value)).convert("L"))
+    width, height = shown
+    assert (image.layout.width, image.layout.height) == (f"{width}px", f"{height}px")
+    assert png.shape == (2 * height, 2 * width)
+    scale = 2 * width // (4 * (w + 2))
+    small = png[::scale, ::scale]
+    assert np.array_equal(small.repeat(scale, 0).repeat(scale, 1), png)
+    assert np.abs(small[1:h + 1, 1:w + 1] - 255 * x[0, 0].numpy()).max() < 2 and small[0, 0] in (127, 128)
+
+def test_explorer_pictures():
+    from miniai.data import ImageData, fashion_mnist
+    from miniai.lab.explorer import explorer_pictures
+    got, data = explorer_pictures(), fashion_mnist()           # the sample, in this tier
+    x = torch.frombuffer(bytearray(b64decode(got["pictures"])), dtype=torch.uint8).view(16, 1, 28, 28)
+    at = [(data.train_x == image).flatten(1).all(1).nonzero()[0].item() for image in x]
+    assert got["labels"] == [data.classes[i] for i in data.train_y[at]] and {*got["labels"]} == {*data.classes}
+    assert (got["mean"], got["std"]) == (data.mean[0], data.std[0]) and got == explorer_pictures(data)
+    assert len(json.dumps(got)) < 20_000
+    colour, y = x.repeat(1, 3, 1, 1), data.train_y[:16]
+    with pytest.raises(ValueError, match=r"data has images \[3, 28, 28\]"):
+        explorer_pictures(ImageData(colour, y, colour, y, data.classes, "colour"))
+
 @pytest.mark.parametrize("c", [1, 3])
 def test_explorer_draws_the_images_in_rows(c):
     from miniai.lab.explorer import draw_augmented
     x = torch.arange(16.).view(16, 1, 1, 1).expand(-1, c, 5, 6) / 16
     ax, = draw_augmented("augment()", x).axes
     pixels = np.asarray(ax.images[0].get_array()).reshape(4 * 7, 4 * 8, -1)
-    assert np.allclose(pixels[3::7, 3::8, 0].ravel(), np.arange(16) / 16) and (pixels[::7] == 1).all()
+    assert np.allclose(pixels[3::7, 3::8, 0].ravel(), np.arange(16) / 16) and (pixels[::7] == .5).all()
