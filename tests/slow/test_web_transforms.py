@@ -1,4 +1,4 @@
-"web/core/transforms.js in a browser against miniai.augment, given the same draws; and the distribution of augment.js."
+"web/core/transforms.js in a browser against miniai.augment, given the same draws; and the distribution of draws.js."
 import json
 
 import numpy as np
@@ -18,11 +18,12 @@ CALL = """async text => {
     .map(({ pixels, target }) => ({ pixels: [...pixels], target })));
 }"""
 DRAWS = """async text => {
-  const { apply } = await import("http://miniai.test/web/core/augment.js");
-  const { random } = await import("http://miniai.test/web/core/random.js");
+  const { augment } = await import("http://miniai.test/web/core/draws.js");
   const [images, settings] = JSON.parse(text);
-  const pictures = images.map(rows => ({ pixels: Float64Array.from(rows), height: 7, width: 9 }));
-  return JSON.stringify(apply(pictures, settings, random(1)).map(({ pixels }) => [...pixels]));
+  const pictures = images.map(rows => ({ pixels: Float64Array.from(rows), height: 7, width: 9 })), out = [];
+  for (let seed = 0; pictures.length; seed++)
+    out.push(...augment(pictures.splice(0, 250), { pct: 0.2, ...settings, seed, batch: false }, settings.fill ?? 0).images);
+  return JSON.stringify(out.map(({ pixels }) => [...pixels]));
 }"""
 
 @pytest.fixture

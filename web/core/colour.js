@@ -25,7 +25,7 @@ export const STYLES = {
   AdamW: { light: "#7a2e00", dark: "#e8a07a", dash: [8, 3, 2, 3] },
   NAdam: { light: "#b3623a", dark: "#f5b895", dash: [6, 2, 1, 2, 1, 2] },
   Lion: { light: "#a8558a", dark: "#e5a0cb", dash: [7, 3] },
-  Muon: { light: "#5e2a84", dark: "#c39ae8", dash: [] },
+  Muon: { light: "#5e2a84", dark: "#a878dc", dash: [] },
 };
 
 /** @param {string} name @param {boolean} dark @returns {{ colour: string, dash: number[] }} */

@@ -1,7 +1,6 @@
 // A batch augmented, and what was drawn for each picture. Each transform of a picture draws from a stream of its own:
 // a slider changes how strong that transform is, and leaves alone what the others drew.
-import { beta } from "./augment.js";
-import { integer, normal, random } from "./random.js";
+import { beta, integer, normal, random } from "./random.js";
 import { clamp, copyPatches, crop, cutmix, cutout, erase, flip, mixup } from "./transforms.js";
 
 /** @typedef {import("./transforms.js").Picture} Picture */

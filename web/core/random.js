@@ -45,3 +45,31 @@ export function integer(uniform, n) {
   if (!Number.isInteger(n) || n < 1) throw new RangeError(`n is ${n}: it must be a whole number above 0`);
   return Math.floor(uniform() * n);
 }
+
+/**
+ * The logarithm of a draw of Gamma(alpha, 1), Marsaglia and Tsang (2000): below 1 by way of alpha + 1.
+ * @param {() => number} uniform draws at least 0 and below 1
+ * @param {() => number} gaussian
+ * @param {number} alpha
+ * @returns {number}
+ */
+function logGamma(uniform, gaussian, alpha) {
+  if (alpha < 1) return logGamma(uniform, gaussian, alpha + 1) + Math.log(1 - uniform()) / alpha;
+  const d = alpha - 1 / 3;
+  for (;;) {
+    const x = gaussian(), v = (1 + x / Math.sqrt(9 * d)) ** 3;
+    if (v > 0 && Math.log(1 - uniform()) < (x * x) / 2 + d * (1 - v + Math.log(v))) return Math.log(d * v);
+  }
+}
+
+/**
+ * A draw of Beta(alpha, alpha).
+ * @param {() => number} uniform draws at least 0 and below 1
+ * @param {number} alpha above 0: 1 is uniform, less favours 0 and 1
+ * @returns {number} 0 … 1
+ */
+export function beta(uniform, alpha) {
+  if (!(alpha > 0)) throw new RangeError(`alpha is ${alpha}: it must be above 0`);
+  const gaussian = normal(uniform);
+  return 1 / (1 + Math.exp(logGamma(uniform, gaussian, alpha) - logGamma(uniform, gaussian, alpha)));
+}

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { apply, beta, drawCutmix, drawErase, drawMixup } from "../core/augment.js";
-import { random } from "../core/random.js";
+import { beta, random } from "../core/random.js";
 import { copyPatches, crop, cutmix, cutout, erase, flip, mixup } from "../core/transforms.js";
 
 /** Two rows of three. @param {number[]} values @param {number[]} [target] */
@@ -38,14 +37,6 @@ test("what lies beyond the padding says so", () => {
   assert.throws(() => beta(random(0), 0), /alpha is 0/);
 });
 
-test("a seed repeats the draws, and strength 0 does nothing", () => {
-  const settings = { padding: 1, flip: 0.5, cutout: 1, erase: 2, copy: 2, pct: 0.5, mixup: 1, cutmix: 1 };
-  assert.deepEqual(apply([x, y], settings, random(1)), apply([x, y], settings, random(1)));
-  assert.notDeepEqual(apply([x, y], settings, random(1)), apply([x, y], settings, random(2)));
-  assert.deepEqual(apply([x, y], { padding: 0, flip: 0, mixup: 0 }, random(1)), [x, y]);
-  for (const draw of [drawMixup, drawCutmix]) assert.deepEqual(draw(random(1), [x, y], { alpha: 0 }), [x, y]);
-});
-
 test("Beta(alpha, alpha) has its mean and variance", () => {
   const uniform = random(3), n = 20_000;
   for (const alpha of [0.05, 0.4, 1, 4]) {
@@ -53,14 +44,4 @@ test("Beta(alpha, alpha) has its mean and variance", () => {
     const mean = draws.reduce((a, b) => a + b) / n, variance = draws.reduce((a, b) => a + b * b, 0) / n;
     assert.ok(Math.abs(mean) < 0.02 && Math.abs(variance * 4 * (2 * alpha + 1) - 1) < 0.05, `${alpha}: ${variance}`);
   }
-});
-
-test("shares of CutMix are those of the pixels; noise stays within the batch", () => {
-  const blank = (/** @type {number} */ value) => image(Array(6).fill(value), [1 - value, value]);
-  for (const out of drawCutmix(random(4), Array.from({ length: 200 }, (_, i) => blank(i % 2)))) {
-    const share = out.pixels.reduce((a, b) => a + b) / 6;
-    assert.ok(Math.abs((out.target?.[1] ?? NaN) - share) < 1e-12);
-  }
-  const noisy = drawErase(random(5), Array(50).fill(x), { pct: 1, maxNum: 1 }).flatMap(({ pixels }) => [...pixels]);
-  assert.deepEqual([Math.min(...noisy), Math.max(...noisy)], [1, 6]);
 });
