@@ -55,13 +55,15 @@ test("choosing Muon leads to the matrix problem, and another surface leaves it o
   assert.deepEqual(there.optimizers, state({ surface: "matrix", optimizers: ["SGD", "Muon"] }).optimizers);
   const back = { ...there, ...moveTo(there, "rosenbrock") };
   assert.deepEqual(back.optimizers, [{ name: "SGD", lr: 0.001 }, { name: "none" }, { name: "none" }]);
-  assert.deepEqual(choose(was, 1, "Lion"), { optimizers: state({ surface: "beale", optimizers: ["SGD", "Lion"] }).optimizers });
+  const lion = state({ surface: "beale", optimizers: ["SGD", "Lion"] }).optimizers;
+  assert.deepEqual(choose(was, 1, "Lion"), { optimizers: lion });
 });
 
 test("the first step is the rule's, on a surface and in the matrix problem's plane", () => {
   for (const surface of ["bowl", "matrix"]) {
-    const { field, runs: [sgd, heavy, average] } = race(state({ surface, condition: 10, start: [-4, 1.5],
-      optimizers: [{ name: "SGD", lr: 0.05 }, { name: "momentum", lr: 0.05 }, { name: "momentum (average)", lr: 0.05 }] }));
+    const optimizers = ["SGD", "momentum", "momentum (average)"].map((name) => ({ name, lr: 0.05 }));
+    const given = state({ surface, condition: 10, start: [-4, 1.5], optimizers });
+    const { field, runs: [sgd, heavy, average] } = race(given);
     const parts = partsAt(field, sgd, 0);
     [-4, 15].forEach((g, i) => near(parts?.gradient[i] ?? NaN, g));
     [0.2, -0.75].forEach((by, i) => near(parts?.step[i] ?? NaN, by));
