@@ -82,6 +82,14 @@ const pixels = (at) => ({ ...at, x: (v) => v, y: (v) => v });
 /** Coordinates that a canvas can take. @param {number} v */
 const tame = (v) => Math.min(Math.max(v, -1e4), 1e4);
 
+/** How many points of a path are worth drawing: up to the first that is ten pictures away.
+ * @param {Pair[]} points @param {Pick<Field, "xlim" | "ylim">} field */
+export function near(points, { xlim, ylim }) {
+  const far = (/** @type {number} */ v, /** @type {Pair} */ [low, high]) => !(Math.abs(v - low) < 10 * (high - low));
+  const i = points.findIndex(([x, y]) => far(x, xlim) || far(y, ylim));
+  return i < 0 ? points.length : i + 1;
+}
+
 /** A path: all of it faint, and bold as far as it has come.
  * @param {CanvasRenderingContext2D} ctx @param {Axes} at @param {Pair[]} points @param {number} step
  * @param {Style} style @param {string} paper */
@@ -121,8 +129,8 @@ function named(ctx, [x, y], [dx, dy], { name, colour, paper, beside }) {
 function arrows(ctx, at, { field, runs, styles, colours: { paper } }, step) {
   const scale = at.x(1) - at.x(0), reach = Math.min(70, Math.max(40, (at.box[2] - at.box[0]) / 8));
   const all = runs.map((run) => partsAt(field, run, step));
-  const longest = Math.max(0, ...all.map((parts) => (parts ? Math.hypot(...parts.step) : 0)));
-  const times = magnification(scale * longest, reach);
+  const lengths = all.map((parts) => (parts ? scale * Math.hypot(...parts.step) : 0));
+  const times = magnification(Math.max(0, ...lengths.filter((length) => length < 1000)), reach);
   all.forEach((parts, i) => {
     if (!parts) return;
     const [x, y] = runs[i].points[step], from = /** @type {Pair} */ ([at.x(x), at.y(y)]), { colour } = styles[i];
@@ -155,8 +163,10 @@ export function paintPaths(ctx, box, state, scene, ground) {
   clipped(ctx, box, () => {
     const [x, y] = [at.x(field.minimum[0]), at.y(field.minimum[1])];
     line(ctx, pixels(at), [x - 6, x + 6, NaN, x, x], [y, y, NaN, y - 6, y + 6], { colour: colours.ink });
-    if (hand) path(ctx, at, hand.points, state.step, handStyle(colours), colours.paper);
-    runs.forEach((run, i) => path(ctx, at, run.points, state.step, scene.styles[i], colours.paper));
+    const walk = (/** @type {Pair[]} */ points, /** @type {Style} */ style) =>
+      path(ctx, at, points.slice(0, near(points, field)), state.step, style, colours.paper);
+    if (hand) walk(hand.points, handStyle(colours));
+    runs.forEach((run, i) => walk(run.points, scene.styles[i]));
     if (state.arrows) times = arrows(ctx, at, scene, state.step);
   });
   return times;
@@ -184,7 +194,7 @@ export function paintLosses(ctx, width, height, state, { runs, styles, hand, col
   const at = axes(options), [, top, , bottom] = options.box, x = at.x(state.step);
   frame(ctx, at, options, colours);
   line(ctx, pixels(at), [x, x], [top, bottom], { colour: colours.ink, width: 1 });
-  clipped(ctx, [54, 0, width, height], () => curves.forEach((losses, i) => {
+  clipped(ctx, [54, top - 4, width, height], () => curves.forEach((losses, i) => {
     const shown = losses.map((loss) => Math.max(loss, ylim[0])), k = Math.min(state.step, losses.length - 1);
     line(ctx, at, losses.map((_, step) => step), shown, drawn[i]);
     if (shown[k] <= ylim[1]) dot(ctx, at.x(k), at.y(shown[k]), 4, drawn[i].colour);

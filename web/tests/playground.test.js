@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { DEFAULTS, KINDS, NAMES, bands, choose, clean, ending, field, handWalk, moveTo, partsAt, race, rate, verdict }
   from "../core/race.js";
 import { colours } from "../core/colour.js";
-import { boxOf, lossLimits, magnification, styles } from "../core/raceview.js";
+import { boxOf, lossLimits, magnification, near as drawn, styles } from "../core/raceview.js";
 import { spec, verdicts } from "../playground.js";
 
 /** @param {number} a @param {number} b */
@@ -133,6 +133,8 @@ test("the picture: a unit of x is one of y, bands rise, arrows grow by round num
     assert.ok(heights[3] > heights[1], kind);
   }
   assert.deepEqual([100, 10, 3, 0.01, 0].map((px) => magnification(px, 60)), [1, 5, 20, 1000, 1]);
+  assert.equal(drawn([[0, 0], [1, 30], [0, 1e9], [0, 0]], field("bowl", 30)), 3);
+  assert.equal(drawn([[0, 0], [1, 1]], field("bowl", 30)), 2);
   assert.deepEqual(lossLimits([[30, 2], [30, 0.05, 1e300]]), [0.01, 100]);
   assert.deepEqual(lossLimits([]), [1e-12, 1e-11]);
   const dashes = styles(race(state({ optimizers: ["Adam", "Adam", "Adam"] })).runs, colours(false));
