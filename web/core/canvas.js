@@ -182,14 +182,14 @@ export function dot(ctx, x, y, radius, colour, filled = true) {
 }
 
 /** An arrow from one pixel to another. @param {CanvasRenderingContext2D} ctx @param {[number, number]} from @param {[number, number]} to
- * @param {string} colour */
-export function arrow(ctx, [x, y], [toX, toY], colour) {
+ * @param {string} colour @param {number} [width] of the shaft */
+export function arrow(ctx, [x, y], [toX, toY], colour, width = 2.5) {
   const length = Math.hypot(toX - x, toY - y);
   if (!(length > 0.5)) return;
   const [ux, uy] = [(toX - x) / length, (toY - y) / length];
   const head = Math.min(9, length);
   ctx.strokeStyle = ctx.fillStyle = colour;
-  ctx.lineWidth = 2.5;
+  ctx.lineWidth = width;
   ctx.setLineDash([]);
   ctx.beginPath();
   ctx.moveTo(x, y);
@@ -252,8 +252,12 @@ export function handle(view, on, o) {
  */
 export function legend(view, entries) {
   const list = el("ul", { class: "legend" });
+  let was = "";
   view.draw((state) => {
-    list.replaceChildren(...entries(state).map(({ label, colour, dash = [] }) => {
+    const now = entries(state);
+    if (JSON.stringify(now) === was) return;
+    was = JSON.stringify(now);
+    list.replaceChildren(...now.map(({ label, colour, dash = [] }) => {
       const item = el("li");
       item.innerHTML = `<svg viewBox="0 0 30 10" aria-hidden="true"><path d="M0 5H30" stroke="${colour}" stroke-width="3" stroke-dasharray="${dash.join(" ")}"/></svg>`;
       item.append(label);

@@ -73,12 +73,13 @@ export function slider(view, o) {
   }
   input.addEventListener("input", () => view.set(o.set(values ? values[input.valueAsNumber] : input.valueAsNumber, view.state)));
   view.draw((state) => {
-    const value = o.get(state);
+    const value = o.get(state), text = say(value), at = String(values ? nearest(values, value) : value);
     if (o.most) input.max = String(o.most(state));
-    input.value = String(values ? nearest(values, value) : value);
+    if (input.value !== at) input.value = at;
     input.disabled = o.off?.(state) ?? false;
-    shown.value = say(value);
-    input.setAttribute("aria-valuetext", say(value));
+    if (input.getAttribute("aria-valuetext") === text) return;
+    shown.value = text;
+    input.setAttribute("aria-valuetext", text);
   });
   return label;
 }

@@ -7,6 +7,16 @@ export function superscript(n) {
   return (n < 0 ? "⁻" : "") + [...String(Math.abs(n))].map((digit) => SUPERSCRIPTS[Number(digit)]).join("");
 }
 
+/** @type {Map<number, Intl.NumberFormat>} */
+const formats = new Map();
+
+/** Intl's own, kept: making one takes longer than using it. @param {number} digits */
+function format(digits) {
+  const made = formats.get(digits) ?? new Intl.NumberFormat("en", { maximumSignificantDigits: digits });
+  formats.set(digits, made);
+  return made;
+}
+
 /** A number with so many significant digits: 0.05, 1,200, 3.1×10⁻⁷. @param {number} x @param {number} [digits] @returns {string} */
 export function short(x, digits = 3) {
   if (!Number.isFinite(x)) return Number.isNaN(x) ? "not a number" : x > 0 ? "∞" : "−∞";
@@ -16,7 +26,7 @@ export function short(x, digits = 3) {
     const power = Math.floor(Math.log10(size) + 1e-12);
     return `${short(rounded / 10 ** power, digits)}×10${superscript(power)}`;
   }
-  return rounded.toLocaleString("en", { maximumSignificantDigits: digits }).replace("-", "−");
+  return format(digits).format(rounded).replace("-", "−");
 }
 
 /** A number as Python reads it, no longer than it need be. @param {number} x @param {number} [digits] */
