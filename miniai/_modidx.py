@@ -1371,6 +1371,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                 'miniai.lab.web.Shown.set': ('modules/web.html#shown.set', 'miniai/lab/web.py'),
                                 'miniai.lab.web.Shown.state': ('modules/web.html#shown.state', 'miniai/lab/web.py'),
                                 'miniai.lab.web._check_state': ('modules/web.html#_check_state', 'miniai/lab/web.py'),
+                                'miniai.lab.web._data': ('modules/web.html#_data', 'miniai/lab/web.py'),
                                 'miniai.lab.web._kind': ('modules/web.html#_kind', 'miniai/lab/web.py'),
                                 'miniai.lab.web._linked': ('modules/web.html#_linked', 'miniai/lab/web.py'),
                                 'miniai.lab.web._measured': ('modules/web.html#_measured', 'miniai/lab/web.py'),

@@ -9,7 +9,7 @@ import base64, hashlib, json, math, secrets, sys
 from collections.abc import Callable
 from functools import cache
 from html import escape
-from importlib import resources
+from importlib import import_module, resources
 
 from .._check import check_choice
 from .statistics import Difference, paired
@@ -124,7 +124,14 @@ class Shown:
         if self._link: display(self._link)
 
 # %% ../../nbs/modules/web.ipynb #f435b2df
-_DATA = {}                       # name → function that gives what the interactive shows, where it shows recorded values
+# What an interactive shows, where that is more than its state: the module and the function that has it.
+_DATA = dict(augment=("explorer", "explorer_pictures"), lr_finder=("recorded", "range_tests"),
+             residuals=("recorded", "gradient_profiles"))
+
+def _data(name):
+    if name not in _DATA: return None
+    module, function = _DATA[name]
+    return getattr(import_module(f"miniai.lab.{module}"), function)()
 
 def show(
     name: str,                   # a key of `interactives()`: "playground" …
@@ -136,8 +143,7 @@ def show(
 ) -> Shown:
     "An interactive, for a cell's last value. Raises ValueError for an unknown name, or state that it has no place for."
     check_choice("name", name, interactives())
-    data = _DATA[name]() if data is None and name in _DATA else data
-    return Shown(name, state, live, title=title, data=data)
+    return Shown(name, state, live, title=title, data=_data(name) if data is None else data)
 
 # %% ../../nbs/modules/web.ipynb #4632c9a2
 def _measured(answer):

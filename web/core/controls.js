@@ -64,7 +64,7 @@ export function slider(view, o) {
   const name = el("span", { id: fresh() }, o.label);
   const input = el("input", { type: "range", id: fresh(), "aria-labelledby": name.id, min: String(values ? 0 : min), step: String(values ? 1 : step),
     max: String(values ? values.length - 1 : max) });
-  const shown = el("output");
+  const shown = el("output", { role: "none" }); // the input says it
   const label = el("label", { class: "slider", for: input.id }, el("span", {}, name, shown), input);
   if (o.hint) {
     const hint = el("span", { class: "hint", id: fresh() }, o.hint);
