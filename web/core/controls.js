@@ -61,10 +61,11 @@ export function slider(view, o) {
   const { min = 0, max = 1, step = 0.01 } = o;
   const values = o.values ?? (o.log ? roundNumbers(min, max) : null);
   const say = o.say ?? ((/** @type {number} */ v) => short(v) + (o.unit ? ` ${o.unit}` : ""));
-  const input = el("input", { type: "range", min: String(values ? 0 : min), step: String(values ? 1 : step),
+  const name = el("span", { id: fresh() }, o.label);
+  const input = el("input", { type: "range", id: fresh(), "aria-labelledby": name.id, min: String(values ? 0 : min), step: String(values ? 1 : step),
     max: String(values ? values.length - 1 : max) });
   const shown = el("output");
-  const label = el("label", { class: "slider" }, el("span", {}, o.label, shown), input);
+  const label = el("label", { class: "slider", for: input.id }, el("span", {}, name, shown), input);
   if (o.hint) {
     const hint = el("span", { class: "hint", id: fresh() }, o.hint);
     input.setAttribute("aria-describedby", hint.id);
