@@ -37,10 +37,11 @@ export function contour({ values, columns, rows }, level) {
   const pieces = [];
   for (let row = 0; row + 1 < rows; row++) {
     for (let column = 0; column + 1 < columns; column++) {
-      const at = row * columns + column;
-      const [a, b, c, d] = [values[at], values[at + 1], values[at + columns + 1], values[at + columns]];
-      const above = Number(a > level) + Number(b > level) + Number(c > level) + Number(d > level);
-      if (above === 0 || above === 4 || !Number.isFinite(a + b + c + d)) continue;
+      const at = row * columns + column, a = values[at], b = values[at + 1];
+      const d = values[at + columns], c = values[at + columns + 1];
+      const first = a > level;
+      if (first === b > level && first === c > level && first === d > level) continue;
+      if (!Number.isFinite(a + b + c + d)) continue;
       const cut = (/** @type {number} */ from, /** @type {number} */ to) => (level - from) / (to - from);
       /** @type {[number, number][]} */
       const ends = [];
@@ -73,10 +74,13 @@ export function shade(ctx, field, colour) {
   const { columns, rows, values } = field, small = new OffscreenCanvas(columns, rows);
   const to = /** @type {OffscreenCanvasRenderingContext2D} */ (small.getContext("2d"));
   const image = to.createImageData(columns, rows);
-  values.forEach((value, i) => {
-    const found = colour(value);
-    if (found) image.data.set([...found, 255], 4 * i);
-  });
+  const pixels = image.data;
+  for (let i = 0, k = 0; i < values.length; i++, k += 4) {
+    const found = colour(values[i]);
+    if (!found) continue;
+    [pixels[k], pixels[k + 1], pixels[k + 2]] = found;
+    pixels[k + 3] = 255;
+  }
   to.putImageData(image, 0, 0);
   const [dx, dy] = [field.x(1) - field.x(0), field.y(1) - field.y(0)];
   ctx.drawImage(small, field.x(0) - dx / 2, field.y(0) - dy / 2, columns * dx, rows * dy);

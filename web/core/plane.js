@@ -11,6 +11,8 @@ import { best, bestMomentum, eigenvalues, factor, meeting, region, slowest } fro
 /** How far the plane goes to the right: rate·curvature. @type {Record<Kind, number>} */
 export const WIDEST = { heavy: 4, damped: 8, nesterov: 2 };
 const LEVELS = [0.3, 0.5, 0.7, 0.8, 0.9, 0.95];
+/** The colour of each factor from 0 to 1. */
+const PALETTE = Array.from({ length: 256 }, (_, i) => scale(0.1 + 0.9 * (1 - i / 255)));
 
 /** @param {number} width @param {number} height @returns {Box} */
 const within = (width, height) => [58, 10, width - 14, height - 40];
@@ -94,12 +96,12 @@ function numbers(ctx, field, column, colours) {
  * @param {Kind} kind @param {number} condition @param {Colours} colours */
 export function paintPlane(ctx, width, height, kind, condition, colours) {
   const at = planeAxes(kind, width, height), { box } = at, xlim = /** @type {[number, number]} */ ([0, WIDEST[kind]]);
-  const field = sample(at, 2, (z, momentum) => slowest(kind, z, momentum, condition));
+  const field = sample(at, 2.5, (z, momentum) => slowest(kind, z, momentum, condition));
   frame(ctx, at, { xlim, ylim: [0, 1], box, ylabel: "momentum μ",
     xlabel: condition === 1 ? "rate × curvature, ηλ" : "rate × largest curvature, ηλ" }, colours);
   clipped(ctx, box, () => {
     hatch(ctx, box, colours.soft);
-    shade(ctx, field, (rho) => (rho < 1 ? scale(0.1 + 0.9 * (1 - rho)) : null));
+    shade(ctx, field, (rho) => (rho < 1 ? PALETTE[Math.round(255 * rho)] : null));
     contours(ctx, field, colours);
     for (const share of new Set([1, 1 / condition])) border(ctx, at, kind, share, colours);
     curve(ctx, at, kind, condition, colours);
