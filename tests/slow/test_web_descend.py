@@ -1,5 +1,6 @@
 "Descend by hand: steps, arrival and the optimizers to beat are the library's; mouse, finger and keys say the same."
 import pytest, torch
+from playwright.sync_api import expect
 
 import browser as driver
 from miniai.lab.playground import arrival, verdict
@@ -80,29 +81,25 @@ def test_the_next_point_by_mouse_finger_and_keys(browser, how):
         path = page.evaluate("there.get().path")
         assert path[0] == [-4, 1.5] and path[1] == pytest.approx([-1, 0], abs=.04)
         page.evaluate("there.set({path: [[-4, 1.5], there.get().path[1].map(x => Math.round(10 * x) / 10)]})")
-        page.wait_for_timeout(50)
-        said = page.locator("p.status").inner_text()
-        assert said.startswith("Step 1: loss 0.5, 2.6 % of the start's height; gradient (−1, 0).")
+        expect(page.locator("p.status")).to_contain_text(
+            "Step 1: loss 0.5, 2.6 % of the start's height; gradient (−1, 0).")
 
 def test_a_descent_to_the_end_and_what_python_reads(page):
     page.evaluate(OPEN, dict(next=[-.2, 0]))
     status, step = page.locator("p.status"), page.get_by_role("button", name="Step", exact=True)
-    page.wait_for_timeout(400)
-    assert "To beat: SGD at its best fixed rate, 0.15: 12 steps" in status.inner_text()
+    expect(status).to_contain_text("To beat: SGD at its best fixed rate, 0.15: 12 steps")
     step.click()
-    page.wait_for_timeout(50)
-    assert status.inner_text().startswith("You are there, in 1 step. SGD at its best") and step.is_disabled()
-    assert page.get_by_text("momentum at its best").is_visible()
+    expect(status).to_contain_text("You are there, in 1 step. SGD at its best")
+    expect(step).to_be_disabled()
+    expect(page.get_by_text("momentum at its best")).to_be_visible()
     assert not page.get_by_role("slider", name="next point").is_visible()
     path = page.evaluate("there.get().path")
     assert verdict(SURFACES["bowl"](), path, len(path) - 1).endswith("there at step 1")
     page.get_by_role("button", name="Undo").click()
     page.get_by_role("combobox", name="by").select_option("steer")
     page.get_by_role("slider", name="learning rate").fill("30")
-    page.wait_for_timeout(50)
     rate = page.evaluate("there.get().rate")
     step.click()
-    page.wait_for_timeout(50)
     assert page.evaluate("there.get().path") == [[-4, 1.5], pytest.approx([-4 + 4 * rate, 1.5 - 15 * rate])]
     page.get_by_role("combobox", name="surface").select_option("saddle")
     assert page.evaluate("there.get().path") == [[-1.5, 1e-6]]

@@ -1,5 +1,6 @@
 "Momentum's plane: its numbers are those of `miniai.optim.SGD`, and mouse, finger and keys say the same."
 import pytest, torch
+from playwright.sync_api import expect
 
 import browser as driver
 from miniai.optim import SGD
@@ -77,21 +78,20 @@ def test_mouse_finger_and_keys_move_the_point_alike(browser):
             assert abs(state["rate"] - 1) < .011 and abs(state["momentum"] - .4) < .006
             page.evaluate("""() => { const near = x => Math.round(x * 50) / 50, {rate, momentum} = there.get();
                 there.set({rate: near(rate), momentum: near(momentum)}); }""")
-            page.wait_for_timeout(50)
+            expect(status).to_contain_text("Rate 1 and momentum 0.4: complex")
             said.append(status.inner_text())
-    assert said[0] == said[1] == said[2] and said[0].startswith("Rate 1 and momentum 0.4: complex")
+    assert said[0] == said[1] == said[2]
 
 def test_the_controls(page):
     page.evaluate(OPEN, {})
     page.get_by_role("button", name="Best momentum at this rate").click()
-    assert "the border of real and complex" in page.locator("p.status").inner_text()
+    expect(page.locator("p.status")).to_contain_text("the border of real and complex")
     page.get_by_role("slider", name="condition").fill("10")
     page.get_by_role("button", name="Best of all").click()
     condition = page.evaluate("there.get().condition")
     assert page.evaluate("there.get().momentum") == pytest.approx(((condition**.5 - 1) / (condition**.5 + 1))**2)
     page.get_by_label("velocity").select_option("damped")
-    page.wait_for_timeout(50)
-    assert "(1 − μ)" in page.locator("pre").inner_text()
+    expect(page.locator("pre")).to_contain_text("(1 − μ)")
     page.get_by_role("button", name="Reset").click()
     assert page.evaluate("there.get()") == dict(kind="heavy", rate=.5, momentum=.6, curvature=1, condition=1)
 
