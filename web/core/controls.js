@@ -62,8 +62,8 @@ export function slider(view, o) {
   const values = o.values ?? (o.log ? roundNumbers(min, max) : null);
   const say = o.say ?? ((/** @type {number} */ v) => short(v) + (o.unit ? ` ${o.unit}` : ""));
   const name = el("span", { id: fresh() }, o.label);
-  const input = el("input", { type: "range", id: fresh(), "aria-labelledby": name.id, min: String(values ? 0 : min), step: String(values ? 1 : step),
-    max: String(values ? values.length - 1 : max) });
+  const ends = values ? { min: "0", max: String(values.length - 1), step: "1" } : { min: String(min), max: String(max), step: String(step) };
+  const input = el("input", { type: "range", id: fresh(), "aria-labelledby": name.id, ...ends });
   const shown = el("output", { role: "none" }); // the input says it
   const label = el("label", { class: "slider", for: input.id }, el("span", {}, name, shown), input);
   if (o.hint) {

@@ -1,0 +1,186 @@
+// The pictures of momentum: its plane of rate and momentum, the path, the loss, and the eigenvalues.
+import { axes, clipped, dot, frame, line } from "./canvas.js";
+import { scale } from "./colour.js";
+import { sample, shade, trace } from "./field.js";
+import { best, bestMomentum, eigenvalues, factor, meeting, region, slowest } from "./modes.js";
+
+/** @typedef {import("./colour.js").Colours} Colours */
+/** @typedef {import("./modes.js").Kind} Kind */
+/** @typedef {[number, number, number, number]} Box */
+
+/** How far the plane goes to the right: rate·curvature. @type {Record<Kind, number>} */
+export const WIDEST = { heavy: 4, damped: 8, nesterov: 2 };
+const LEVELS = [0.3, 0.5, 0.7, 0.8, 0.9, 0.95];
+/** The colour of each factor from 0 to 1. */
+const PALETTE = Array.from({ length: 256 }, (_, i) => scale(0.1 + 0.9 * (1 - i / 255)));
+
+/** @param {number} width @param {number} height @returns {Box} */
+const within = (width, height) => [58, 10, width - 14, height - 40];
+
+/** The plane's axes. @param {Kind} kind @param {number} width CSS pixels @param {number} height */
+export function planeAxes(kind, width, height) {
+  return axes({ xlim: [0, WIDEST[kind]], ylim: [0, 1], box: within(width, height) });
+}
+
+/** Text that stays legible on any colour. @param {CanvasRenderingContext2D} ctx @param {string} text @param {number} x
+ * @param {number} y @param {Colours} colours */
+function mark(ctx, text, x, y, colours) {
+  ctx.textAlign = "center";
+  ctx.textBaseline = "middle";
+  ctx.lineJoin = "round";
+  ctx.lineWidth = 4;
+  ctx.strokeStyle = colours.paper;
+  ctx.fillStyle = colours.ink;
+  ctx.strokeText(text, x, y);
+  ctx.fillText(text, x, y);
+}
+
+/** @param {CanvasRenderingContext2D} ctx @param {Box} box @param {string} colour */
+function hatch(ctx, [left, top, right, bottom], colour) {
+  ctx.strokeStyle = colour;
+  ctx.lineWidth = 1;
+  ctx.beginPath();
+  for (let x = left - (bottom - top); x < right; x += 9) {
+    ctx.moveTo(x, bottom);
+    ctx.lineTo(x + bottom - top, top);
+  }
+  ctx.stroke();
+}
+
+/** Where the names of regions go: the middle of each. @param {import("./field.js").Field} field
+ * @param {import("./canvas.js").Axes} at @param {(z: number, momentum: number) => string} name
+ * @returns {[string, number, number][]} those that are wide enough, and where */
+function places(field, at, name) {
+  /** @type {Map<string, [number, number, number]>} */
+  const sums = new Map();
+  for (let row = 0; row < field.rows; row += 4) {
+    for (let column = 0; column < field.columns; column += 4) {
+      const [x, y] = [field.x(column), field.y(row)], key = name(at.fromX(x), at.fromY(y));
+      const [n, sumX, sumY] = sums.get(key) ?? [0, 0, 0];
+      sums.set(key, [n + 1, sumX + x, sumY + y]);
+    }
+  }
+  const total = [...sums.values()].reduce((sum, [n]) => sum + n, 0);
+  return [...sums].filter(([, [n]]) => n > 0.03 * total).map(([key, [n, x, y]]) => [key, x / n, y / n]);
+}
+
+/** @param {CanvasRenderingContext2D} ctx @param {import("./field.js").Field} field @param {Colours} colours */
+function contours(ctx, field, colours) {
+  for (const level of LEVELS) {
+    ctx.strokeStyle = level < 0.6 ? "#202020" : "#f4f4f4";
+    ctx.lineWidth = 1;
+    ctx.beginPath();
+    trace(ctx, field, level);
+    ctx.stroke();
+  }
+  ctx.strokeStyle = colours.ink;
+  ctx.lineWidth = 2.5;
+  ctx.beginPath();
+  trace(ctx, field, 1);
+  ctx.stroke();
+}
+
+/** A number on each contour line. @param {CanvasRenderingContext2D} ctx @param {import("./field.js").Field} field
+ * @param {number} column @param {Colours} colours */
+function numbers(ctx, field, column, colours) {
+  for (const level of LEVELS) {
+    for (let row = 0; row < field.rows; row++) {
+      if (field.values[row * field.columns + column] > level) continue;
+      if (row > 3) mark(ctx, String(level), field.x(column), field.y(row), colours);
+      break;
+    }
+  }
+}
+
+/** All of the plane but the point. @param {CanvasRenderingContext2D} ctx @param {number} width @param {number} height
+ * @param {Kind} kind @param {number} condition @param {Colours} colours */
+export function paintPlane(ctx, width, height, kind, condition, colours) {
+  const at = planeAxes(kind, width, height), { box } = at, xlim = /** @type {[number, number]} */ ([0, WIDEST[kind]]);
+  const field = sample(at, 2.5, (z, momentum) => slowest(kind, z, momentum, condition));
+  frame(ctx, at, { xlim, ylim: [0, 1], box, ylabel: "momentum μ",
+    xlabel: condition === 1 ? "rate × curvature, ηλ" : "rate × largest curvature, ηλ" }, colours);
+  clipped(ctx, box, () => {
+    hatch(ctx, box, colours.soft);
+    shade(ctx, field, (rho) => (rho < 1 ? PALETTE[Math.round(255 * rho)] : null));
+    contours(ctx, field, colours);
+    for (const share of new Set([1, 1 / condition])) border(ctx, at, kind, share, colours);
+    curve(ctx, at, kind, condition, colours);
+    numbers(ctx, field, Math.round(field.columns * (condition > 1 ? 0.5 : kind === "nesterov" ? 0.15 : 0.3)), colours);
+  });
+  const name = (/** @type {number} */ z, /** @type {number} */ momentum) => {
+    const found = region(kind, z, momentum);
+    if (condition > 1) return slowest(kind, z, momentum, condition) >= 1 ? "divergent" : "";
+    return found === "monotone" ? "real" : found === "alternating" ? "real " : found;
+  };
+  for (const [text, x, y] of places(field, at, name)) if (text !== "critical") mark(ctx, text, x, y, colours);
+}
+
+/** Where real and complex meet. @param {CanvasRenderingContext2D} ctx @param {import("./canvas.js").Axes} at
+ * @param {Kind} kind @param {number} share of the largest curvature @param {Colours} colours */
+function border(ctx, at, kind, share, colours) {
+  const zs = Array.from({ length: 401 }, (_, i) => (WIDEST[kind] / share) * (i / 400) ** 3);
+  const momenta = zs.map((z) => (kind === "nesterov" && z > 1 / share ? NaN : meeting(kind, z * share)));
+  const ends = kind === "nesterov" ? [[...zs, 1 / share, 1 / share], [...momenta, 0, 1]] : [zs, momenta];
+  line(ctx, at, ends[0], ends[1], { colour: colours.paper, width: 3.5 });
+  line(ctx, at, ends[0], ends[1], { colour: colours.ink, width: 1.5, dash: [5, 4] });
+}
+
+/** The best momentum at each rate, and the best pair. @param {CanvasRenderingContext2D} ctx
+ * @param {import("./canvas.js").Axes} at @param {Kind} kind @param {number} condition @param {Colours} colours */
+function curve(ctx, at, kind, condition, colours) {
+  const zs = Array.from({ length: 200 }, (_, i) => WIDEST[kind] * ((i + 0.5) / 200) ** 2);
+  const momenta = zs.map((z) => {
+    const found = bestMomentum(kind, z, condition);
+    return slowest(kind, z, found, condition) < 1 ? found : NaN;
+  });
+  line(ctx, at, zs, momenta, { colour: colours.paper, width: 6 });
+  line(ctx, at, zs, momenta, { colour: colours.second, width: 2.5 });
+  const { z, momentum } = best(kind, condition);
+  dot(ctx, at.x(z), at.y(momentum), 6, colours.paper);
+  dot(ctx, at.x(z), at.y(momentum), 4, colours.second);
+}
+
+/** Numbers over the steps. @param {CanvasRenderingContext2D} ctx @param {number} width @param {number} height
+ * @param {{ values: number[], colour: string, dash?: number[], width?: number }[]} lines
+ * @param {{ ylim: [number, number], ylog?: boolean, ylabel: string, steps: number }} o @param {Colours} colours */
+export function paintLines(ctx, width, height, lines, o, colours) {
+  const xlim = /** @type {[number, number]} */ ([0, o.steps]);
+  const settings = { ...o, xlim, box: within(width, height), xlabel: "step" };
+  const at = axes(settings), steps = Array.from({ length: o.steps + 1 }, (_, i) => i);
+  frame(ctx, at, settings, colours);
+  clipped(ctx, settings.box, () => {
+    for (const { values, ...style } of lines) line(ctx, at, steps, values, style);
+  });
+}
+
+/**
+ * The eigenvalues of each direction and the unit circle.
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {number} width
+ * @param {number} height
+ * @param {{ kind: Kind, zs: number[], momentum: number }} o zs: rate·curvature of each direction
+ * @param {Colours} colours
+ */
+export function paintEigenvalues(ctx, width, height, { kind, zs, momentum }, colours) {
+  const half = Math.min(width - 72, height - 50) / 2, [x, y] = [width / 2, 10 + half];
+  const lim = /** @type {[number, number]} */ ([-1.25, 1.25]);
+  const box = /** @type {Box} */ ([x - half, y - half, x + half, y + half]), at = axes({ xlim: lim, ylim: lim, box });
+  frame(ctx, at, { xlim: lim, ylim: lim, box, xlabel: "real part", ylabel: "imaginary part" }, colours);
+  const ring = (/** @type {number} */ radius, /** @type {string} */ colour, /** @type {number[]} */ dash) => {
+    ctx.setLineDash(dash);
+    ctx.strokeStyle = colour;
+    ctx.lineWidth = 1.5;
+    ctx.beginPath();
+    ctx.arc(x, y, (radius * half) / 1.25, 0, 2 * Math.PI);
+    ctx.stroke();
+    ctx.setLineDash([]);
+  };
+  ring(1, colours.ink, []);
+  clipped(ctx, box, () => ring(Math.max(...zs.map((z) => factor(kind, z, momentum))), colours.soft, [4, 4]));
+  zs.forEach((z, i) => {
+    for (const { re, im } of eigenvalues(kind, z, momentum)) {
+      const out = Math.max(1, Math.abs(re) / 1.25, Math.abs(im) / 1.25);
+      dot(ctx, at.x(re / out), at.y(im / out), 6, i ? colours.second : colours.accent, i === 0);
+    }
+  });
+}

@@ -1,0 +1,183 @@
+// Descend by hand: choose where to go next, or steer with rate and momentum; blind, as an optimizer is.
+import {
+  LONGEST, begin, clean, defaults, height, hindered, inside, isThere, last, rivalsOf, search, step, surfaceOf, undo,
+} from "./core/byhand.js";
+import { axesOf, boxOf, paintHeights, paintMap, paintWalks, veil } from "./core/byhandview.js";
+import { clipped, frame, handle, legend, picture } from "./core/canvas.js";
+import { button, check, el, group, select, slider, status } from "./core/controls.js";
+import { styleOf } from "./core/colour.js";
+import { layer } from "./core/field.js";
+import { short } from "./core/format.js";
+import { interactive } from "./core/interactive.js";
+import { SURFACES } from "./core/surfaces.js";
+
+/** @typedef {import("./core/byhand.js").State} State */
+/** @typedef {import("./core/interactive.js").View<State, unknown>} View */
+/** @typedef {import("./core/surfaces.js").Pair} Pair */
+
+const steps = (/** @type {number} */ n) => `${n} ${n === 1 ? "step" : "steps"}`;
+
+/** What there is to beat, in words. @param {State} s */
+export function score(s) {
+  const found = rivalsOf(s);
+  if (!found) return "…";
+  const [plain, heavy] = found.map((r) => (r ? `: ${steps(r.steps)}` : ": not there in 1,000 steps"));
+  const rate = found[0] ? `, ${short(found[0].rate)}` : "";
+  const pair = found[1] ? `, ${short(found[1].rate)} and ${short(found[1].momentum)}` : "";
+  return `SGD at its best fixed rate${rate}${plain}; at its best rate and momentum${pair}${heavy}.`;
+}
+
+/** What one knows where one stands, in words. @param {State} s */
+export function words(s) {
+  const on = surfaceOf(s), here = last(s), n = s.path.length - 1;
+  const [gx, gy] = on.gradient(...here), start = height(on, s.path[0]);
+  const left = start > 0 && n > 0 ? `, ${short((100 * height(on, here)) / start, 2)} % of the start's height` : "";
+  const seen = `Step ${n}: loss ${short(on.f(...here))}${left}; gradient (${short(gx)}, ${short(gy)}).`;
+  if (isThere(s)) return `You are there, in ${steps(n)}. ${score(s)}\n${seen}`;
+  return [seen, `To beat: ${score(s)}`, hindered(s)].filter(Boolean).join("\n");
+}
+
+/** Whether the map and the optimizers' paths are shown. @param {State} s */
+export function shown(s) { return s.map || isThere(s); }
+
+/** The paths to draw, yours last. @param {View} view @param {State} s */
+function walks({ colours }, s) {
+  const others = shown(s) ? (rivalsOf(s) ?? []).filter((r) => r !== null) : [];
+  const you = { label: "you", path: s.path, width: 3, colour: colours.second, dash: [] };
+  return [...others.map(({ name, path }) =>
+    ({ label: `${name} at its best`, path, width: 2, ...styleOf(name, colours.dark) })), you];
+}
+
+/** @param {View} view */
+function stage(view) {
+  const keep = layer();
+  const on = picture(view, {
+    height: (width) => Math.round(boxOf(surfaceOf(view.state), width)[3]) + 42,
+    label: (s) => `${shown(s) ? "The map, and the path on it" : "The path; the map is hidden"}. ${words(s)}`,
+    paint(ctx, width, tall, s) {
+      const surface = surfaceOf(s), at = axesOf(surface, width), { xlim, ylim } = surface, { colours } = view;
+      frame(ctx, at, { xlim, ylim, box: at.box, xlabel: "x", ylabel: "y" }, colours);
+      const key = `${surface.name} ${colours.dark}`;
+      if (shown(s)) keep(ctx, width, tall, key, (own) => paintMap(own, at, surface, colours));
+      else veil(ctx, at, colours);
+      clipped(ctx, at.box, () => paintWalks(ctx, at, s, walks(view, s), colours));
+    },
+  });
+  chooser(view, on);
+  return el("div", {}, on.element, legend(view, (s) => walks(view, s)));
+}
+
+/** The next point: a ring to drag, or a click. @param {View} view @param {import("./core/canvas.js").Picture} on */
+function chooser(view, on) {
+  const at = () => axesOf(surfaceOf(view.state), on.size()[0]);
+  const choose = (/** @type {Pair} */ point) => view.set({ next: inside(surfaceOf(view.state), point) });
+  const ring = handle(view, on, {
+    label: "next point",
+    at: ({ next: [x, y] }) => [at().x(x), at().y(y)],
+    say: ({ next: [x, y] }) => `x ${short(x)}, y ${short(y)}`,
+    drag: (px, py) => choose([at().fromX(px), at().fromY(py)]),
+    nudge(right, up) {
+      const { next: [x, y] } = view.state, { xlim } = surfaceOf(view.state), unit = (xlim[1] - xlim[0]) / 100;
+      choose([x + right * unit, y + up * unit]);
+    },
+  });
+  ring.addEventListener("keydown", ({ key }) => { if (key === "Enter") view.set(step(view.state)); });
+  on.element.addEventListener("click", (event) => {
+    if (ring.hidden || event.target === ring) return;
+    const box = on.element.getBoundingClientRect();
+    choose([at().fromX(event.clientX - box.left), at().fromY(event.clientY - box.top)]);
+  });
+  view.draw((s) => { ring.hidden = s.way === "steer" || s.path.length > LONGEST || isThere(s); });
+}
+
+/** @param {View} view */
+function walk(view) {
+  const take = button("Step", () => view.set(step(view.state)));
+  const back = button("Undo", () => view.set(undo(view.state)));
+  const anew = button("Begin again", () => view.set(begin(view.state.kind, view.state.condition, view.state.path[0])));
+  view.draw((s) => {
+    take.disabled = hindered(s) !== "";
+    back.disabled = anew.disabled = s.path.length < 2;
+  });
+  return el("div", {}, take, back, anew);
+}
+
+/** @param {View} view */
+function heights(view) {
+  const on = picture(view, {
+    height: 170,
+    label: (s) => `The height above the minimum after each step, ${short(height(surfaceOf(s), last(s)))} now.`,
+    paint: (ctx, width, tall, s) => paintHeights(ctx, width, tall, surfaceOf(s), walks(view, s), view.colours),
+  });
+  return on.element;
+}
+
+/** @param {View} view */
+function nextStep(view) {
+  const off = (/** @type {State} */ s) => s.way === "choose";
+  return group("The next step",
+    select(view, { label: "by", choices: [["choose", "choosing a point"], ["steer", "steering SGD"]], get: (s) => s.way,
+      set: (way) => /** @type {Partial<State>} */ ({ way }) }),
+    slider(view, { label: "learning rate", min: 1e-4, max: 10, log: true, off, get: (s) => s.rate,
+      set: (rate) => ({ rate }) }),
+    slider(view, { label: "momentum", max: 0.99, step: 0.01, off, get: (s) => s.momentum,
+      set: (momentum) => ({ momentum }), hint: "share of the velocity that stays; change both before any step" }),
+    check(view, { label: "downhill arrow", get: (s) => s.arrow, set: (arrow) => ({ arrow }) }),
+    check(view, { label: "map, before you are there", get: (s) => s.map, set: (map) => ({ map }) }));
+}
+
+/** @param {View} view @param {0 | 1} i x or y */
+function start(view, i) {
+  const lim = (/** @type {State} */ s) => surfaceOf(s)[i ? "ylim" : "xlim"];
+  return slider(view, {
+    label: `start ${"xy"[i]}`, min: 0, max: 100, step: 1, say: () => short(view.state.path[0][i]),
+    get: (s) => Math.round((100 * (s.path[0][i] - lim(s)[0])) / (lim(s)[1] - lim(s)[0])),
+    set(percent, s) {
+      const [low, high] = lim(s), moved = low + (percent / 100) * (high - low), [x, y] = s.path[0];
+      const [nearX, nearY] = inside(surfaceOf(s), [moved, moved]);
+      return begin(s.kind, s.condition, i ? [x, nearY] : [nearX, y]);
+    },
+  });
+}
+
+/** @param {View} view */
+function ground(view) {
+  return group("The surface",
+    select(view, { label: "surface", choices: SURFACES.map((name) => [name, name]), get: (s) => s.kind,
+      set: (kind, s) => begin(kind, s.condition) }),
+    slider(view, { label: "condition", min: 1, max: 1000, log: true, get: (s) => s.condition,
+      off: (s) => s.kind !== "bowl", set: (condition, s) => begin(s.kind, condition, s.path[0]),
+      hint: "of the bowl: curvature along y over that along x" }),
+    start(view, 0), start(view, 1), el("p", { class: "hint" }, "A change of these begins the descent again."));
+}
+
+/** Searches the optimizers to beat, once the start has come to rest. @param {View} view */
+function searching(view) {
+  let wait = 0;
+  view.draw((s) => {
+    clearTimeout(wait);
+    if (rivalsOf(s)) return;
+    wait = Number(setTimeout(() => {
+      search(s);
+      view.set({});
+    }, 50));
+  });
+}
+
+/** @param {View} view */
+function build(view) {
+  const left = el("div", { class: "picture" }), right = el("div", { class: "controls" });
+  const task = "Get down to 1 % of the height you begin with, in as few steps as you can. You know what an optimizer knows: "
+    + "the loss and the gradient where you stand. Drag the ring, or click in the picture; then press Step.";
+  const rivals = "Dashed in the lower picture: 1 %. To compare, SGD runs from your start at 51 rates from 0.0001 to 10, ten "
+    + "in each factor of 10; then at each of them with 12 momenta from 0.1 to 0.98. Its best is the one that is there first.";
+  const note = (/** @type {string} */ text) => el("p", { class: "note" }, text);
+  view.root.append(note(task), el("div", { class: "row" }, left, right), note(rivals));
+  left.append(stage(view), walk(view), status(view, words), heights(view));
+  right.append(nextStep(view), ground(view));
+  searching(view);
+}
+
+/** @type {import("./core/interactive.js").Spec<State, unknown>} */
+export const spec = { name: "descend", title: "Descend by hand", defaults, clean, build };
+export const mount = interactive(spec);

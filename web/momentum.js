@@ -1,0 +1,249 @@
+// Momentum's plane: the convergence factor at each rate and momentum; the point's path and its two modes beside it.
+import { handle, legend, picture } from "./core/canvas.js";
+import { button, code, el, group, select, slider, status } from "./core/controls.js";
+import { layer } from "./core/field.js";
+import { python, short } from "./core/format.js";
+import { interactive } from "./core/interactive.js";
+import {
+  KINDS, best, bestMomentum, eigenvalues, factor, modes, path, region, settings, slowest,
+} from "./core/modes.js";
+import { WIDEST, paintEigenvalues, paintLines, paintPlane, planeAxes } from "./core/plane.js";
+
+/** @typedef {import("./core/interactive.js").View<State, unknown>} View */
+/** @typedef {import("./core/modes.js").Kind} Kind */
+
+/**
+ * @typedef {object} State
+ * @property {Kind} kind the rule
+ * @property {number} rate learning rate η
+ * @property {number} momentum μ
+ * @property {number} curvature λ, of the steepest direction
+ * @property {number} condition largest curvature over smallest; 1: one direction alone
+ */
+
+/** @type {State} */
+const defaults = { kind: "heavy", rate: 0.5, momentum: 0.6, curvature: 1, condition: 1 };
+const STEPS = 60;
+/** @type {[Kind, string][]} */
+const CHOICES = [["heavy", "adding up: v = μv + g"], ["damped", "damped: v = μv + (1 − μ)g"], ["nesterov", "Nesterov"]];
+
+/** @type {(x: number, low: number, high: number) => number} */
+const limit = (x, low, high) => Math.min(Math.max(x, low), high);
+
+/** @param {State} s @returns {State} */
+export function clean(s) {
+  return { kind: KINDS.includes(s.kind) ? s.kind : defaults.kind, rate: limit(s.rate, 0.001, 80),
+    momentum: limit(s.momentum, 0, 0.999), curvature: limit(s.curvature, 0.1, 10),
+    condition: limit(s.condition, 1, 1000) };
+}
+
+/** Curvatures of the directions, the steepest first. @param {State} s */
+export function curvatures({ curvature, condition }) {
+  return condition > 1 ? [curvature, curvature / condition] : [curvature];
+}
+
+const percent = (/** @type {number} */ rho) => `${short(100 * rho, rho > 0.9 ? 3 : 2)} %`;
+const MANNER = {
+  monotone: "real, it comes nearer from one side",
+  alternating: "real, it jumps from side to side",
+  critical: "the border of real and complex, where the two modes coincide",
+  complex: "complex, it swings",
+  divergent: "divergent",
+};
+
+/** @param {Kind} kind @param {number} z @param {number} momentum */
+function pace(kind, z, momentum) {
+  const rho = factor(kind, z, momentum);
+  if (rho >= 1) return `it grows ${short(rho)}-fold a step in the long run`;
+  if (rho < 1e-6) return "it arrives within two steps";
+  const tenth = short(-1 / Math.log10(rho), 2);
+  return `in the long run a step leaves ${percent(rho)} of the distance, or a tenth after ${tenth} steps`;
+}
+
+/** The rate below which it settles. @param {State} s */
+export function bound({ kind, momentum, curvature }) {
+  const share = kind === "nesterov" ? 1 + 2 * momentum : kind === "damped" ? 1 - momentum : 1;
+  return (2 + 2 * momentum) / curvature / share;
+}
+
+/** What the picture shows, in words. @param {State} s */
+export function words(s) {
+  const { kind, rate, momentum, curvature, condition } = s, z = rate * curvature, all = curvatures(s);
+  const ways = all.map((lambda, i) => {
+    const name = i ? "Flat direction" : "Steep direction", here = rate * lambda;
+    const start = all.length > 1 ? name : `Rate ${short(rate)} and momentum ${short(momentum)}`;
+    return `${start}: ${MANNER[region(kind, here, momentum)]}; ${pace(kind, here, momentum)}.`;
+  });
+  if (slowest(kind, z, momentum, condition) >= 1) {
+    return [...ways, `With this momentum it settles at rates below ${short(bound(s))}.`].join("\n");
+  }
+  const better = bestMomentum(kind, z, condition), leaves = slowest(kind, z, better, condition);
+  ways.push(`Best momentum at this rate: ${short(better)}, which leaves ${percent(leaves)}.`);
+  if (all.length > 1) {
+    const top = best(kind, condition);
+    const at = `rate ${short(top.z / curvature)}, momentum ${short(top.momentum)}`;
+    ways.push(`Best of all: ${at}, which leaves ${percent(top.factor)}.`);
+  }
+  return ways.join("\n");
+}
+
+/** The optimizer in Python. @param {State} s */
+export function write({ kind, rate, momentum }) {
+  const { lr, nesterov } = settings(kind, rate, momentum);
+  const shown = momentum ? `, momentum=${python(momentum)}${nesterov ? ", nesterov=True" : ""}` : "";
+  const why = kind === "damped" && momentum ? `  # ${python(rate)}·(1 − μ)` : "";
+  return `SGD(params, lr=${python(lr)}${shown})${why}`;
+}
+
+/** The point elsewhere in the plane. @param {State} s @param {number} z rate·curvature @param {number} momentum */
+export function moved({ kind, curvature }, z, momentum) {
+  const within = limit(z, WIDEST[kind] / 1000, WIDEST[kind]);
+  return { rate: Number((Math.round(within * 1000) / 1000 / curvature).toPrecision(6)),
+    momentum: limit(Math.round(momentum * 1000) / 1000, 0, 0.99) };
+}
+
+/** @param {View} view */
+function plane(view) {
+  const keep = layer();
+  const on = picture(view, {
+    height: (width) => Math.round(limit(width * 0.8, 260, 400)),
+    label: () => "Plane of rate times curvature and momentum, coloured by what a step leaves of the distance.",
+    paint: (ctx, width, height, { kind, condition }) => {
+      const key = `${kind} ${condition} ${view.colours.dark}`;
+      keep(ctx, width, height, key, (own) => paintPlane(own, width, height, kind, condition, view.colours));
+    },
+  });
+  const at = () => planeAxes(view.state.kind, ...on.size());
+  const z = () => view.state.rate * view.state.curvature;
+  handle(view, on, {
+    label: "rate and momentum",
+    say: ({ rate, momentum }) => `rate ${short(rate)}, momentum ${short(momentum)}`,
+    at: ({ momentum }) => [at().x(z()), at().y(momentum)],
+    drag: (px, py) => view.set(moved(view.state, at().fromX(px), at().fromY(py))),
+    nudge(right, up) {
+      const { kind, momentum } = view.state;
+      view.set(moved(view.state, z() + (right * WIDEST[kind]) / 400, momentum + up / 100));
+    },
+  });
+  const entries = legend(view, () => [
+    { label: "best momentum at each rate; dot: best of all", colour: view.colours.second },
+    { label: "a step leaves 0.3, 0.5, 0.7 … of the distance; thick: all of it", colour: view.colours.ink },
+    { label: "border of real and complex", colour: view.colours.ink, dash: [5, 4] }]);
+  return el("div", {}, on.element, entries);
+}
+
+/** @param {View} view @param {State} s */
+function pathLines({ colours }, s) {
+  const { kind, rate, momentum, curvature, condition } = s, points = path(kind, rate, momentum, curvatures(s), STEPS);
+  const at = (/** @type {number} */ i) => points.map((p) => p[i]), soft = { colour: colours.soft, width: 1.5 };
+  const first = { label: "the point", colour: colours.accent, width: 2.5, values: at(0) };
+  if (condition > 1) {
+    const flat = { label: "flat direction", colour: colours.second, width: 2.5, dash: [7, 3], values: at(1) };
+    return [{ ...first, label: "steep direction" }, flat];
+  }
+  const found = modes(kind, rate * curvature, momentum, STEPS);
+  if (!found) return [first];
+  if (found.parts) {
+    const [slow, fast] = found.parts;
+    return [first, { ...soft, label: "its slower mode", dash: [7, 3], values: slow },
+      { ...soft, label: "its faster mode", dash: [2, 3], values: fast }];
+  }
+  const above = { ...soft, label: "how far its two modes reach", dash: [3, 3], values: found.envelope ?? [] };
+  return [first, above, { ...above, label: "", values: above.values.map((v) => -v) }];
+}
+
+/** The path and its modes. @param {View} view */
+function paths(view) {
+  const on = picture(view, {
+    height: 190,
+    label: (s) => `The distance from the minimum over ${STEPS} steps. ${words(s)}`,
+    paint: (ctx, width, height, s) => paintLines(ctx, width, height, pathLines(view, s).reverse(),
+      { ylim: [-1.25, 1.25], ylabel: "distance", steps: STEPS }, view.colours),
+  });
+  return el("div", {}, on.element, legend(view, (s) => pathLines(view, s).filter(({ label }) => label)));
+}
+
+/** @param {View} view @param {State} s */
+function lossLines({ colours }, s) {
+  const all = curvatures(s), rho = slowest(s.kind, s.rate * s.curvature, s.momentum, s.condition);
+  const values = path(s.kind, s.rate, s.momentum, all, STEPS)
+    .map((p) => p.reduce((sum, x, i) => sum + (all[i] * x * x) / 2, 0));
+  return [{ label: "loss", colour: colours.accent, width: 2.5, values },
+    { label: "as the plane's factor has it", colour: colours.soft, dash: [5, 4], width: 1.5,
+      values: values.map((_, t) => values[0] * rho ** (2 * t)) }];
+}
+
+/** @param {View} view */
+function loss(view) {
+  const on = picture(view, {
+    height: 170,
+    label: (s) => `The loss over ${STEPS} steps, from ${short(lossLines(view, s)[0].values[0])}.`,
+    paint(ctx, width, height, s) {
+      const lines = lossLines(view, s).reverse(), first = lines[1].values[0];
+      paintLines(ctx, width, height, lines,
+        { ylim: [first * 1e-10, first * 1e3], ylog: true, ylabel: "loss", steps: STEPS }, view.colours);
+    },
+  });
+  return el("div", {}, on.element, legend(view, (s) => lossLines(view, s)));
+}
+
+/** The eigenvalues in words. @param {State} s */
+export function spectrum(s) {
+  const each = curvatures(s).map((lambda) => eigenvalues(s.kind, s.rate * lambda, s.momentum).map(({ re, im }) => {
+    return im ? `${short(re)} ${im > 0 ? "+" : "−"} ${short(Math.abs(im))}i` : short(re);
+  }).join(" and "));
+  return each.join("; flat direction ");
+}
+
+/** @param {View} view */
+function modesPlot(view) {
+  const on = picture(view, {
+    height: 230,
+    label: (s) => `The eigenvalues ${spectrum(s)} and the unit circle.`,
+    paint: (ctx, width, height, s) => paintEigenvalues(ctx, width, height,
+      { kind: s.kind, zs: curvatures(s).map((lambda) => s.rate * lambda), momentum: s.momentum }, view.colours),
+  });
+  const text = el("p", { class: "note" });
+  view.draw((s) => {
+    text.textContent = `The modes: eigenvalues ${spectrum(s)}. A mode inside the circle dies out; dashed: the slowest.`;
+  });
+  return el("div", {}, on.element, text);
+}
+
+/** @param {View} view */
+function controls(view) {
+  const to = (/** @type {number} */ z, /** @type {number} */ momentum) =>
+    view.set({ rate: z / view.state.curvature, momentum });
+  const here = () => view.state.rate * view.state.curvature;
+  const rule = group("The rule",
+    select(view, { label: "velocity", choices: CHOICES, get: (s) => s.kind,
+      set: (kind) => ({ kind: /** @type {Kind} */ (kind) }) }),
+    slider(view, { label: "learning rate η", min: 0.001, max: 80, log: true, get: (s) => s.rate,
+      set: (rate) => ({ rate }) }),
+    slider(view, { label: "momentum μ", max: 0.99, step: 0.01, get: (s) => s.momentum,
+      set: (momentum) => ({ momentum }), hint: "the share of the velocity that stays at each step" }),
+    button("Best momentum at this rate", () => to(here(), bestMomentum(view.state.kind, here(), view.state.condition))),
+    button("Best of all", () => {
+      const { z, momentum } = best(view.state.kind, view.state.condition);
+      to(z, momentum);
+    }));
+  const bowl = group("The bowl",
+    slider(view, { label: "curvature λ", min: 0.1, max: 10, log: true, get: (s) => s.curvature,
+      set: (curvature) => ({ curvature }), hint: "of the steepest direction: the gradient is λ times the distance" }),
+    slider(view, { label: "condition", min: 1, max: 1000, log: true, get: (s) => s.condition,
+      set: (condition) => ({ condition }), say: (v) => (v > 1 ? short(v) : "1: one direction"),
+      hint: "largest curvature over smallest; above 1 there are two directions" }));
+  return el("div", {}, rule, bowl);
+}
+
+/** @param {View} view */
+function build(view) {
+  const left = el("div", { class: "picture" }), right = el("div", { class: "picture" });
+  view.root.append(el("div", { class: "row" }, left, right), code(view, write));
+  left.append(plane(view), status(view, words), controls(view));
+  right.append(paths(view), loss(view), modesPlot(view));
+}
+
+/** @type {import("./core/interactive.js").Spec<State, unknown>} */
+export const spec = { name: "momentum", title: "Momentum's plane", defaults, clean, build };
+export const mount = interactive(spec);
