@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import pytest
 import torch
 
-from miniai.lab.surface import SURFACES, bowl, descend, plot_paths, rosenbrock, saddle
+from miniai.lab.surface import SURFACES, arrival, bowl, descend, plot_paths, rosenbrock, saddle
 
 SGD = partial(torch.optim.SGD, lr=.1)
 
@@ -44,3 +44,7 @@ def test_a_dollar_in_a_name_begins_no_formula():
     plot_paths(replace(bowl(), name=r"$\frac$"), {r"SGD $\frac$": [(0., 0.), (1., 1.)]}, ax)
     fig.canvas.draw()
     plt.close(fig)
+
+def test_arrival_is_the_first_step_that_is_low_enough():
+    assert arrival(bowl(), [(-4., 1.), (2., 0.), (.1, .1), (3., 0.)]) == 2 and arrival(bowl(), [(-4., 1.)]) is None
+    for y in (-1., 1.): assert arrival(saddle(), [(-1.5, 0.), (0., y)]) == 1      # either minimum counts

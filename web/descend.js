@@ -94,7 +94,7 @@ function chooser(view, on) {
 function walk(view) {
   const take = button("Step", () => view.set(step(view.state)));
   const back = button("Undo", () => view.set(undo(view.state)));
-  const anew = button("Begin again", () => view.set(begin(view.state.kind, view.state.condition, view.state.path[0])));
+  const anew = button("Begin again", () => view.set(begin(view.state.surface, view.state.condition, view.state.path[0])));
   view.draw((s) => {
     take.disabled = hindered(s) !== "";
     back.disabled = anew.disabled = s.path.length < 2;
@@ -135,7 +135,7 @@ function start(view, i) {
     set(percent, s) {
       const [low, high] = lim(s), moved = low + (percent / 100) * (high - low), [x, y] = s.path[0];
       const [nearX, nearY] = inside(surfaceOf(s), [moved, moved]);
-      return begin(s.kind, s.condition, i ? [x, nearY] : [nearX, y]);
+      return begin(s.surface, s.condition, i ? [x, nearY] : [nearX, y]);
     },
   });
 }
@@ -143,10 +143,10 @@ function start(view, i) {
 /** @param {View} view */
 function ground(view) {
   return group("The surface",
-    select(view, { label: "surface", choices: SURFACES.map((name) => [name, name]), get: (s) => s.kind,
+    select(view, { label: "surface", choices: SURFACES.map((name) => [name, name]), get: (s) => s.surface,
       set: (kind, s) => begin(kind, s.condition) }),
     slider(view, { label: "condition", min: 1, max: 1000, log: true, get: (s) => s.condition,
-      off: (s) => s.kind !== "bowl", set: (condition, s) => begin(s.kind, condition, s.path[0]),
+      off: (s) => s.surface !== "bowl", set: (condition, s) => begin(s.surface, condition, s.path[0]),
       hint: "of the bowl: curvature along y over that along x" }),
     start(view, 0), start(view, 1), el("p", { class: "hint" }, "A change of these begins the descent again."));
 }

@@ -3,8 +3,7 @@ import pytest, torch
 from playwright.sync_api import expect
 
 import browser as driver
-from miniai.lab.playground import arrival, verdict
-from miniai.lab.surface import SURFACES, descend
+from miniai.lab.surface import SURFACES, arrival, descend
 from miniai.optim import SGD
 
 BYHAND = "http://miniai.test/web/core/byhand.js"
@@ -36,7 +35,7 @@ def test_steering_and_arrival_are_the_librarys(page, kind):
 def test_the_optimizers_to_beat_are_there_when_they_say(page, kind):
     surface = SURFACES[kind]()
     found = page.evaluate(f"""async kind => {{ const m = await import('{BYHAND}');
-        const on = m.surfaceOf({{kind, condition: 10}});
+        const on = m.surfaceOf({{surface: kind, condition: 10}});
         return m.rivals(on, on.start); }}""", kind)
     for rival in found:
         def sgd(params): return SGD(params, lr=rival["rate"], momentum=rival["momentum"])
@@ -94,7 +93,7 @@ def test_a_descent_to_the_end_and_what_python_reads(page):
     expect(page.get_by_text("momentum at its best")).to_be_visible()
     assert not page.get_by_role("slider", name="next point").is_visible()
     path = page.evaluate("there.get().path")
-    assert verdict(SURFACES["bowl"](), path, len(path) - 1).endswith("there at step 1")
+    assert arrival(SURFACES["bowl"](), path) == 1
     page.get_by_role("button", name="Undo").click()
     page.get_by_role("combobox", name="by").select_option("steer")
     page.get_by_role("slider", name="learning rate").fill("30")
@@ -110,7 +109,7 @@ def test_a_descent_to_the_end_and_what_python_reads(page):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_and_is_fast(browser, width, scheme):
     with driver.new_page(browser, viewport=dict(width=width, height=900), color_scheme=scheme) as page:
-        page.evaluate(OPEN, dict(kind="beale", map=True, path=[[.5, -1.5]]))
+        page.evaluate(OPEN, dict(surface="beale", map=True, path=[[.5, -1.5]]))
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         ms = page.evaluate("""async () => { const times = [], frame = () => new Promise(requestAnimationFrame);
             for (let i = 0; i < 20; i++) {

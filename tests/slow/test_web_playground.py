@@ -4,8 +4,7 @@ import torch
 
 import browser as driver
 from miniai import optim
-from miniai.lab.playground import arrival, verdict
-from miniai.lab.surface import SURFACES, descend
+from miniai.lab.surface import SURFACES, arrival, descend
 
 MOUNT = """async ([state, data]) => {
     const { mount } = await import("http://miniai.test/web/playground.js");
@@ -16,6 +15,14 @@ MOUNT = """async ([state, data]) => {
 def show(page, data=None, **state):
     page.evaluate(MOUNT, [state, data])
     return page.locator(".status")
+
+def verdict(surface, path, n_steps):
+    "How a descent ended, in words."
+    first, last = (surface(p).item() for p in (path[0], path[-1]))
+    there = arrival(surface, path)
+    if len(path) <= n_steps: return f"diverged: no finite number after step {len(path) - 1}"
+    if not last <= first: return f"climbed: loss {last:.3g} after {n_steps} steps, from {first:.3g}"
+    return f"loss {last:.3g} after {n_steps} steps; " + ("not there yet" if there is None else f"there at step {there}")
 
 def settle(page): page.evaluate("new Promise(requestAnimationFrame)")
 

@@ -101,7 +101,7 @@ export function downhill(on, [x, y]) {
 
 /**
  * @typedef {object} State
- * @property {string} kind of surface
+ * @property {string} surface its kind
  * @property {number} condition of the bowl
  * @property {Pair[]} path the start first
  * @property {Pair[]} velocities at each point of the path; 0 after a step to a chosen point
@@ -120,8 +120,8 @@ const limit = (x, low, high) => Math.min(Math.max(x, low), high);
 /** @type {Map<string, Surface>} */
 const made = new Map();
 
-/** The surface of a state, made once. @param {{ kind: string, condition: number }} s */
-export function surfaceOf({ kind, condition }) {
+/** The surface of a state, made once. @param {{ surface: string, condition: number }} s */
+export function surfaceOf({ surface: kind, condition }) {
   const key = kind === "bowl" ? `bowl ${condition}` : kind, found = made.get(key) ?? surface(kind, condition);
   made.set(key, found);
   return found;
@@ -138,9 +138,9 @@ export function inside({ xlim, ylim }, [x, y]) {
 }
 
 /** At the start, nothing done. @param {string} kind @param {number} condition @param {Pair} [start] the surface's */
-export function begin(kind, condition, start = surfaceOf({ kind, condition }).start) {
-  const on = surfaceOf({ kind, condition }), still = /** @type {Pair} */ ([0, 0]);
-  return { kind, condition, path: [start], velocities: [still], next: inside(on, downhill(on, start)) };
+export function begin(kind, condition, start = surfaceOf({ surface: kind, condition }).start) {
+  const on = surfaceOf({ surface: kind, condition }), still = /** @type {Pair} */ ([0, 0]);
+  return { surface: kind, condition, path: [start], velocities: [still], next: inside(on, downhill(on, start)) };
 }
 
 /** @type {State} */
@@ -151,13 +151,13 @@ const isPair = (/** @type {unknown} */ p) => Array.isArray(p) && p.length === 2
 
 /** @param {State} s @returns {State} */
 export function clean(s) {
-  const kind = SURFACES.some((name) => name === s.kind) ? s.kind : "bowl", condition = limit(s.condition, 1, 1000);
-  const on = surfaceOf({ kind, condition }), fits = s.path.length > 0 && s.path.every(isPair);
+  const kind = SURFACES.some((name) => name === s.surface) ? s.surface : "bowl", condition = limit(s.condition, 1, 1000);
+  const on = surfaceOf({ surface: kind, condition }), fits = s.path.length > 0 && s.path.every(isPair);
   const path = fits ? s.path.slice(0, LONGEST + 1) : [on.start], known = s.velocities.slice(0, path.length);
   const still = path.map(() => /** @type {Pair} */ ([0, 0]));
   const velocities = known.length === path.length && known.every(isPair) ? known : still;
   const next = inside(on, isPair(s.next) ? s.next : downhill(on, path[path.length - 1]));
-  return { kind, condition, path, velocities, next, way: s.way === "steer" ? "steer" : "choose",
+  return { surface: kind, condition, path, velocities, next, way: s.way === "steer" ? "steer" : "choose",
     rate: limit(s.rate, 1e-4, 10), momentum: limit(s.momentum, 0, 0.99), arrow: s.arrow, map: s.map };
 }
 
@@ -195,7 +195,7 @@ export function undo(s) {
 
 /** @type {Map<string, (Rival | null)[]>} */
 const searched = new Map();
-const place = (/** @type {State} */ s) => JSON.stringify([s.kind, s.condition, s.path[0]]);
+const place = (/** @type {State} */ s) => JSON.stringify([s.surface, s.condition, s.path[0]]);
 
 /** The optimizers to beat from the state's start; null until they have been searched. @param {State} s */
 export function rivalsOf(s) { return searched.get(place(s)) ?? null; }

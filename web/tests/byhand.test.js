@@ -85,11 +85,11 @@ test("downhill is against the gradient; a point stays in the picture", () => {
   assert.ok(Math.abs(x + 4 - (1.5 * 4) / length) < 1e-12 && Math.abs(y - 1.5 + (1.5 * 15) / length) < 1e-12);
   assert.deepEqual(downhill(on, [0, 0]), [0, 0]);
   assert.deepEqual(inside(on, [99, 0.123456]), [5, 0.12]);
-  assert.equal(surfaceOf({ kind: "beale", condition: 3 }), surfaceOf({ kind: "beale", condition: 5 }));
+  assert.equal(surfaceOf({ surface: "beale", condition: 3 }), surfaceOf({ surface: "beale", condition: 5 }));
 });
 
 test("a link's state is mended; a path without velocities gets some", () => {
-  const bad = { ...defaults, kind: "hill", condition: -1, path: /** @type {Pair[]} */ ([]), rate: 1e9, momentum: -1,
+  const bad = { ...defaults, surface: "hill", condition: -1, path: /** @type {Pair[]} */ ([]), rate: 1e9, momentum: -1,
     next: /** @type {Pair} */ (/** @type {unknown} */ (["x"])) };
   assert.deepEqual(clean(bad), { ...defaults, ...begin("bowl", 1), rate: 10, momentum: 0 });
   const walked = clean({ ...defaults, path: [[1, 1], [0, 1], [2, 2]] });
