@@ -23,7 +23,7 @@ lab: ## install, get Fashion-MNIST, open JupyterLab on nbs/ (ARGS='--port 8899' 
 test: ## run every notebook (smoke tier) and the fast tests
 	$(IN) sh .ci/test.sh
 
-test-slow: ## run tests/slow: packaging, processes, benchmarks, spreadsheet engine
+test-slow: ## run tests/slow: packaging, processes, benchmarks, spreadsheet engine, interactives in a browser
 	$(IN) sh .ci/test.sh slow
 
 test-all: test test-slow ## both
