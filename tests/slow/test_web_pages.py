@@ -1,5 +1,5 @@
 "Interactives where readers meet them: a saved notebook's exported page, JupyterLab with and without a kernel, any browser."
-import json, shutil, socket, subprocess, sys, sysconfig, time, urllib.request
+import json, shutil, socket, subprocess, sysconfig, time, urllib.request
 from pathlib import Path
 
 import pytest
@@ -7,9 +7,6 @@ import pytest
 import browser as driver
 from conftest import ROOT, tool
 from miniai.lab.web import guess, interactives, show
-
-sys.path.insert(0, str(ROOT / "tools"))
-import notebook
 
 NAMES = sorted(set(interactives()) - {"guess"})
 QUESTION = "How many seeds has the experiment?"
@@ -30,7 +27,7 @@ def write(file, cells):
 def saved(tmp_path_factory):
     "A notebook with every interactive, run and saved as the lessons are."
     file = write(tmp_path_factory.mktemp("saved") / "all.ipynb", [*CELLS[:2], *(f"show({name!r})" for name in NAMES)])
-    notebook.run(file, save=True)
+    tool("python", "tools/notebook.py", str(file), "--save").check_returncode()
     return file
 
 @pytest.fixture(scope="module")
