@@ -136,7 +136,7 @@ def _data(name):
 def show(
     name: str,                   # a key of `interactives()`: "playground" …
     *,
-    live: bool = False,          # keep `.state` in step with the page: needs a kernel
+    live: bool = False,          # keep `.state` in step with the page: needs a kernel (in Colab, its custom widget manager is switched on)
     title: str | None = None,    # instead of the interactive's own
     data=None,                   # what is recorded or given, as JSON has it; None: the interactive's own
     **state,                     # what differs from how it opens, such as `surface="beale"`

@@ -6,7 +6,7 @@ import pytest
 
 import browser as driver
 from conftest import ROOT, tool
-from miniai.lab.web import guess, interactives, show
+from miniai.lab.web import interactives
 
 NAMES = sorted(set(interactives()) - {"guess"})
 QUESTION = "How many seeds has the experiment?"
