@@ -1279,6 +1279,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                'miniai/lab/experiments.py'),
                                         'miniai.lab.experiments.budget': ('modules/experiments.html#budget', 'miniai/lab/experiments.py'),
                                         'miniai.lab.experiments.compare': ('modules/experiments.html#compare', 'miniai/lab/experiments.py'),
+                                        'miniai.lab.experiments.differences': ( 'modules/experiments.html#differences',
+                                                                                'miniai/lab/experiments.py'),
                                         'miniai.lab.experiments.experiment': ( 'modules/experiments.html#experiment',
                                                                                'miniai/lab/experiments.py'),
                                         'miniai.lab.experiments.plot_curves': ( 'modules/experiments.html#plot_curves',

@@ -11,8 +11,8 @@ import pytest
 from miniai.augment import RandErase
 from miniai.lab import experiments as E
 from miniai.lab.experiments import (
-    Run, Runs, budget, compare, experiment, plot_curves, plot_effects, quote_ledger, read_runs, recorded, results_table,
-    summary, verdict, write_run)
+    Run, Runs, budget, compare, differences, experiment, plot_curves, plot_effects, quote_ledger, read_runs, recorded,
+    results_table, summary, verdict, write_run)
 from miniai.speed import Recipe
 
 matplotlib.use("Agg")
@@ -471,6 +471,14 @@ def test_a_clear_difference_is_not_called_unclear(folder):
     assert verdict("a", "b") == "+1.20 points [+0.95, +1.45], n=3"
     assert verdict("a", "a") == "+0.00 points [+0.00, +0.00], n=3: cannot tell"
 
+def test_differences_are_those_of_the_comparison_and_of_accuracies_in_points(folder):
+    for name, values in (("a", [.5, .6, .7]), ("b", [.4, .4, .8])): fill(folder, name, values)
+    fill(folder, "a", [.9, .9], **GPU)
+    fill(folder, "b", [.1, .1], **GPU)
+    assert differences("a", "b") == pytest.approx([10, 20, -10]) and compare("a", "b").mean == pytest.approx(.2 / 3)
+    for name, values in (("c", [3., 5.]), ("d", [2., 2.])): fill(folder, name, values, "loss")
+    assert differences(recorded("c"), recorded("d"), "loss") == [1, 3] and differences("a", "c") == []
+
 def test_pairs_are_shared_seeds(folder):
     for seed, value in ((1, .5), (2, .6), (3, .7)): write_run(line("a", seed, accuracy=value), folder / "a.jsonl")
     for seed, value in ((2, .5), (4, .1)): write_run(line("b", seed, accuracy=value), folder / "a.jsonl")
@@ -484,7 +492,7 @@ def test_replaced_runs_are_not_compared(folder):
     fill(folder, "b", [.4, .4, .4])
     assert compare("a", "b").n == 1 and compare("a", "b").mean == pytest.approx(.1)
 
-@pytest.mark.parametrize("f", [compare, verdict])
+@pytest.mark.parametrize("f", [compare, differences, verdict])
 def test_an_unknown_name_is_no_comparison(f, folder):
     fill(folder, "a", [.5])
     for pair in (("a", "nowhere"), ("nowhere", "a")):

@@ -1,5 +1,5 @@
 "The saved lessons, as a reader finds them: whole, readable without a kernel, and nothing of the workshop in them."
-import json, re
+import ast, json, re
 
 import pytest
 from conftest import ROOT
@@ -50,3 +50,21 @@ def test_nothing_of_the_workshop_is_printed(file):
 @every
 def test_no_checker_and_no_solution_in_a_lesson(file):
     assert not any(re.search(r"^def check_|^# Solution|^#\| *code-fold", source(c), re.M) for c in cells(file))
+
+def forms(file):
+    "The calls of `guess` in a lesson."
+    code = (source(c) for c in cells(file) if c["cell_type"] == "code" and "guess(" in source(c))
+    return [node for text in code for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "guess"]
+
+@every
+def test_a_guess_asks_a_question_and_its_answer_is_measured(file):
+    found = forms(file)
+    assert found, "a lesson has a guess before a result"
+    for question, answer in (call.args[:2] for call in found):
+        assert question.value.endswith("?"), question.value
+        assert any(isinstance(node, ast.Name) for node in ast.walk(answer)), f"typed by hand: {ast.unparse(answer)}"
+
+def test_no_two_guesses_share_a_question():
+    "The browser keeps a guess under its question."
+    questions = [call.args[0].value for file in LESSONS for call in forms(file)]
+    assert len(questions) == len(set(questions))

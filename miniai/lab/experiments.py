@@ -2,7 +2,7 @@
 
 # %% auto #0
 __all__ = ['results_dir', 'Run', 'Runs', 'read_runs', 'recorded', 'write_run', 'budget', 'experiment', 'unit', 'summary',
-           'compare', 'verdict', 'results_table', 'plot_curves', 'plot_effects', 'quote_ledger']
+           'compare', 'differences', 'verdict', 'results_table', 'plot_curves', 'plot_effects', 'quote_ledger']
 
 # %% ../../nbs/modules/experiments.ipynb #1ecfe49b
 "Experiments: declared in a lesson, run by one command, recorded one line a run, read by everyone else."
@@ -406,6 +406,15 @@ def _pairs(a, b, metric):
     for place, seed in va:
         if (place, seed) in vb: found.setdefault(place, []).append(va[place, seed] - vb[place, seed])
     return found
+
+def differences(
+    a: Runs | str,               # runs, or an experiment's name
+    b: Runs | str,               # others
+    metric: str = "accuracy",    # what is compared
+) -> list:                       # one number a seed, of accuracies in points; empty where they share none on one device
+    "The differences a − b that `compare` takes the mean of. Raises KeyError for a name that the ledger does not have."
+    percent = 100 if "accuracy" in metric else 1
+    return [percent * d for d in max(_pairs(a, b, metric).values(), key=len, default=[])]
 
 def verdict(
     a: Runs | str,               # runs, or an experiment's name
