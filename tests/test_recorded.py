@@ -29,7 +29,8 @@ def test_range_tests_are_the_recorded_ones():
         tests, trained = (recorded(f"lr_{what}_{network['name']}") for what in ("range", "trained"))
         assert [run["seed"] for run in trained] == [t["seed"] for t in network["tests"]] == found["seeds"]
         for told, run in zip(network["tests"], tests, strict=True):
-            assert len(told["smooth"]) == len(told["losses"]) and told["losses"] == pytest.approx(run.curve("loss"), rel=1e-3)
+            assert len(told["smooth"]) == len(told["losses"])
+            assert told["losses"] == pytest.approx(run.curve("loss"), rel=1e-3)
             assert found["rates"][:len(told["losses"])] == pytest.approx(run.curve("lr"), rel=1e-3)
             lowest = told["smooth"].index(min(told["smooth"]))
             assert told["tenth"] == pytest.approx(found["rates"][lowest] / 10, rel=1e-3)
@@ -44,7 +45,8 @@ def test_range_tests_are_the_recorded_ones():
 def test_some_runs_diverged_and_each_network_learned_at_some_rate():
     networks = range_tests()["networks"]
     assert any(None in at["accuracy"] for network in networks for at in network["trained"])
-    assert all(max(min(at["accuracy"]) for at in network["trained"] if None not in at["accuracy"]) > .6 for network in networks)
+    for network in networks:
+        assert max(min(at["accuracy"]) for at in network["trained"] if None not in at["accuracy"]) > .6
 
 def test_gradient_profiles_are_the_recorded_ones():
     networks = gradient_profiles()["networks"]
@@ -53,7 +55,8 @@ def test_gradient_profiles_are_the_recorded_ones():
         runs = recorded(f"gradients_{'shortcuts' if network['shortcuts'] else 'plain'}_{network['depth']}")
         assert len(runs) >= 3
         for told, run in zip(network["runs"], runs, strict=True):
-            assert told["seed"] == run["seed"] and told["train_loss"] == pytest.approx(run.value("train_loss"), rel=1e-3)
+            assert told["seed"] == run["seed"]
+            assert told["train_loss"] == pytest.approx(run.value("train_loss"), rel=1e-3)
             for when in ("before", "after"):
                 assert len(told[when]) == network["depth"] and told[when] == pytest.approx(run.curve(when), rel=1e-3)
 
