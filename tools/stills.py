@@ -1,11 +1,12 @@
-"""Pictures of interactives, made by a headless Chromium. As a script: bundle `web/` into the package, and picture how each
-interactive opens: stills.py [NAME …]"""
-import io, re, shutil, subprocess, sys
+"""Pictures of interactives, made by a headless Chromium. As a script: bundle `web/` into the package, picture how each
+interactive opens, and renew those in saved lessons: stills.py [NAME …]"""
+import io, json, re, shutil, subprocess, sys
 from contextlib import contextmanager
 from html import unescape
 from pathlib import Path
 
 from PIL import Image
+from rewrite import clean, write_notebook
 
 ROOT = Path(__file__).resolve().parents[1]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -36,7 +37,8 @@ def _small(png):
     picture.quantize(128, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
     return file.getvalue()
 
-STILL = re.compile(r'(<div class="miniai-interactive" id="[^"]*">)<img [^>]*alt="([^"]*)"[^>]*>')
+STILL = re.compile(r'(<div class="miniai-interactive"[^>]*>)<img [^>]*alt="([^"]*)"[^>]*>')
+SAVED = re.compile(r'<div class="miniai-interactive" data-name="(\w+)" id="([^"]+)">.*miniai_interactive\.mount\(place, (.*)\);\n', re.S)
 
 def with_stills(outputs, photograph, alt=None):
     "Outputs whose interactives stand behind a picture of themselves, as they are; `alt` says what it shows, else they do."
@@ -49,14 +51,34 @@ def with_stills(outputs, photograph, alt=None):
         out["data"]["text/html"] = STILL.sub(lambda part: part[1] + still(png, words(part)), html, count=1)
     return outputs
 
+def renewed(outputs, photograph):
+    "Saved outputs with the scripts and stills of now, and whether that changed them."
+    from miniai.lab.web import page
+    changed = False
+    for out in outputs:
+        html = "".join(out.get("data", {}).get("text/html", ""))
+        if not (saved := SAVED.search(html)): continue
+        name, id, options = saved[1], saved[2], json.loads(saved[3])
+        now = page(name, id, **{key: value for key, value in options.items() if key != "id"})
+        if STILL.sub("", now) == STILL.sub("", html): continue
+        out["data"]["text/html"], changed = now, True
+        with_stills([out], photograph)
+    return changed
+
+def renew(file, photograph):
+    "Put the interactives of now into a saved notebook."
+    nb = json.loads(file.read_text(encoding="utf-8"))
+    if any([renewed(cell.get("outputs", []), photograph) for cell in nb["cells"]]): write_notebook(file, clean(nb))
+
 def main(names):
-    "Bundle, then picture."
+    "Bundle, picture, and put both into the saved lessons."
     subprocess.run(["npm", "run", "--silent", "build"], cwd=ROOT / "web", check=True)
     from miniai.lab.web import interactives, show
     folder = ROOT / "miniai/lab/interactives"
     with photographer() as photograph:
         for name in names or sorted(interactives()):
             if photograph and name != "guess": (folder / f"{name}.png").write_bytes(photograph(show(name)._repr_html_())[0])
+        for file in sorted((ROOT / "nbs").glob("*.ipynb")): renew(file, photograph)
     for file in sorted(folder.iterdir()): print(f"   {file.name}: {file.stat().st_size / 1000:.1f} kB")
 
 if __name__ == "__main__": main(sys.argv[1:])

@@ -45,7 +45,7 @@ def still(
     return f'<img src="data:image/png;base64,{source}" alt="{escape(words)}" style="max-width: 100%">'
 
 _PAGE = """<style>.jp-OutputArea-child:has(#{id}) + .jp-OutputArea-child:has(.jupyter-widgets) {{ display: none }}</style>
-<div class="miniai-interactive" id="{id}">{still}</div>
+<div class="miniai-interactive" data-name="{name}" id="{id}">{still}</div>
 <script>(() => {{
 const place = document.currentScript?.previousElementSibling ?? document.getElementById("{id}");
 {bundle}
@@ -63,7 +63,7 @@ def page(
     seen = still(picture.read_bytes() if picture.is_file() else None, words)
     bundle = (_FILES / f"{name}.js").read_text(encoding="utf-8").strip().replace("</script", "<\\/script")
     options = json.dumps(dict(id=id, **options), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return _PAGE.format(id=id, still=seen, bundle=bundle, options=options.replace("<", "\\u003c"))
+    return _PAGE.format(name=name, id=id, still=seen, bundle=bundle, options=options.replace("<", "\\u003c"))
 
 # %% ../../nbs/modules/web.ipynb #3d8545a5
 _LINK = """export default { render({ model, el }) {
