@@ -210,7 +210,7 @@ function back(view) {
 function controls(view, data) {
   const networks = group("The networks",
     slider(view, { label: "depth", values: DEPTHS, unit: "convolutions", get: (s) => s.depth, set: deepen,
-      hint: "3×3 convolutions, each with batchnorm; a shortcut passes two" }),
+      hint: "3×3 convolutions, each with batchnorm; a shortcut goes around two" }),
     select(view, { label: "show", choices: [["both", "both"], ["without", named(false)], ["with", named(true)]],
       get: (s) => s.shown, set: (shown) => ({ shown: /** @type {State["shown"]} */ (shown) }) }),
     check(view, { label: `after ${BATCHES} batches of training`, get: (s) => s.trained,

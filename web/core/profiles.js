@@ -112,6 +112,8 @@ export function words(data, state) {
     said.push(`The largest of ${ahead ? `these ${depth - ahead}` : "all"} over the smallest: ${uneven}.`);
   }
   const here = layer > ahead ? each(networks, (network) => profile(network, trained)[layer - 1]) : "not reached yet";
-  return [...said, `Convolution ${layer} (${channels(depth, layer)} channels), norm: ${here}.`,
-    `Training loss over the ${BATCHES} batches: ${each(networks, loss)}; guessing gives ${short(Math.log(10))}.`].join("\n");
+  said.push(`Convolution ${layer} (${channels(depth, layer)} channels), norm: ${here}.`);
+  const guessing = short(Math.log(10));
+  said.push(`Training loss over the ${BATCHES} batches: ${each(networks, loss)}; guessing gives ${guessing}.`);
+  return said.join("\n");
 }
