@@ -10,7 +10,7 @@ import { colours, isDark } from "./colour.js";
  * @property {string} title heading, and what a screen reader calls it
  * @property {S} defaults the state at first; plain JSON
  * @property {(view: View<S, D>) => void} build puts the controls and pictures into `view.root`, once
- * @property {(state: S) => S} [clean] mends a state that came from a link or from Python
+ * @property {(state: S, data: D) => S} [clean] mends a state that came from a link or from Python
  * @property {boolean} [linked] whether a link may hold the state; false: it may not
  */
 
@@ -100,8 +100,9 @@ export function link(name, defaults, state) {
  * @returns {(host: HTMLElement, options?: Options) => Handle<S>}
  */
 export function interactive(spec) {
-  const clean = spec.clean ?? ((/** @type {S} */ state) => state);
   return (host, options = {}) => {
+    const data = /** @type {D} */ (options.data);
+    const clean = (/** @type {S} */ s) => spec.clean?.(s, data) ?? s;
     const { handles, states } = registry();
     const first = clean(fitting(spec.defaults, options.state));
     const kept = (options.id && states.get(options.id)) ?? (spec.linked === false ? null : fromLink(spec.name));
@@ -130,7 +131,7 @@ export function interactive(spec) {
     /** @type {View<S, D>} */
     const view = {
       root,
-      data: /** @type {D} */ (options.data),
+      data,
       set,
       get state() { return state; },
       draw(draw) {

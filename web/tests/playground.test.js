@@ -4,7 +4,7 @@ import { DEFAULTS, KINDS, NAMES, bands, choose, clean, ending, field, handWalk, 
   from "../core/race.js";
 import { colours } from "../core/colour.js";
 import { boxOf, lossLimits, magnification, near as drawn, styles } from "../core/raceview.js";
-import { spec, verdicts } from "../playground.js";
+import { verdicts } from "../playground.js";
 
 /** @param {number} a @param {number} b */
 function near(a, b) { assert.ok(Math.abs(a - b) < 1e-9, `${a} is not ${b}`); }
@@ -13,7 +13,7 @@ function near(a, b) { assert.ok(Math.abs(a - b) < 1e-9, `${a} is not ${b}`); }
 const state = (given = {}) => clean(/** @type {import("../core/race.js").State} */ ({ ...DEFAULTS, ...given }));
 
 test("it opens with two optimizers on different paths, both visible and both arriving", () => {
-  assert.deepEqual(spec.clean?.(DEFAULTS), DEFAULTS);
+  assert.deepEqual(clean(DEFAULTS), DEFAULTS);
   const { field, runs } = race(DEFAULTS), [sgd, momentum] = runs;
   assert.deepEqual(runs.map(({ label }) => label), ["SGD", "momentum"]);
   assert.ok(DEFAULTS.condition >= 10 && DEFAULTS.condition <= 50);
