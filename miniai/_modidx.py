@@ -1287,8 +1287,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                 'miniai/lab/experiments.py'),
                                         'miniai.lab.experiments.plot_effects': ( 'modules/experiments.html#plot_effects',
                                                                                  'miniai/lab/experiments.py'),
-                                        'miniai.lab.experiments.quote_ledger': ( 'modules/experiments.html#quote_ledger',
-                                                                                 'miniai/lab/experiments.py'),
                                         'miniai.lab.experiments.read_runs': ( 'modules/experiments.html#read_runs',
                                                                               'miniai/lab/experiments.py'),
                                         'miniai.lab.experiments.recorded': ( 'modules/experiments.html#recorded',

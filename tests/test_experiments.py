@@ -1,5 +1,5 @@
 "What miniai.lab.experiments promises: what is trained and when, what is kept, what is read, how it is compared and quoted."
-import errno, json, linecache, math, os, subprocess, warnings
+import errno, json, linecache, math, os, subprocess, sys, warnings
 from functools import partial
 from pathlib import Path
 
@@ -11,9 +11,14 @@ import pytest
 from miniai.augment import RandErase
 from miniai.lab import experiments as E
 from miniai.lab.experiments import (
-    Run, Runs, budget, compare, differences, experiment, plot_curves, plot_effects, quote_ledger, read_runs, recorded,
+    Run, Runs, budget, compare, differences, experiment, plot_curves, plot_effects, read_runs, recorded,
     results_table, summary, verdict, write_run)
 from miniai.speed import Recipe
+
+from conftest import ROOT
+
+sys.path.insert(0, str(ROOT / "tools"))
+from results import quote_ledger
 
 matplotlib.use("Agg")
 

@@ -1,11 +1,11 @@
 "Write RESULTS.md, and what README.md and the lessons quote, from results/: results.py [checkout]"
-import json, sys
+import json, re, sys
 from pathlib import Path
 from statistics import mean
 
 from rewrite import ROOT, lessons, rewrite, write
 
-from miniai.lab.experiments import Runs, _latest as latest, quote_ledger, read_runs, summary
+from miniai.lab.experiments import Runs, _latest as latest, read_runs, recorded, summary
 
 HEAD = """# Results
 
@@ -13,6 +13,22 @@ Every recorded run of the series, grouped by lesson. `make results` writes this 
 
 *tree*: "clean" means that the code was committed when the run began; "changed" that some of the runs came from a tree with changes on top. *machine*: of the runs before version 0.2.0 the processor was not recorded, so their seconds must not be compared with one another: the machines differed by up to 1.7 times under the same name.
 """
+
+def quote_ledger(
+    text: str,                   # Markdown with marks `<!-- ledger:NAME -->…<!-- end -->`, or NAME.METRIC
+    path: Path | None = None,    # the ledger's folder; None finds it
+) -> str:                        # the text with what the ledger says between the marks
+    """Fill in every quotation of the ledger. Raises KeyError for an experiment or a metric that it does not
+    have, ValueError for a mark without an end."""
+    def fill(mark):
+        name, _, metric = mark[1].partition(".")
+        said = summary(recorded(name, path), metric or "accuracy")
+        if said == "no run yet": raise KeyError(f"experiment {name!r} has no metric {metric or 'accuracy'!r}")
+        return f"<!-- ledger:{mark[1]} -->{said}<!-- end -->"
+    mark = r"<!-- ledger:([^A-Z<>]*?) -->"
+    text, done = re.subn(mark + r"((?!<!-- ledger:).)*?<!-- end -->", fill, text, flags=re.S)
+    if done < len(marks := re.findall(mark, text)): raise ValueError(f"a mark has no end: one of {', '.join(marks)}")
+    return text
 
 def machine(runs):
     names = sorted({run.machine for run in runs})

@@ -2,7 +2,7 @@
 
 # %% auto #0
 __all__ = ['results_dir', 'Run', 'Runs', 'read_runs', 'recorded', 'write_run', 'budget', 'experiment', 'unit', 'summary',
-           'compare', 'differences', 'verdict', 'results_table', 'plot_curves', 'plot_effects', 'quote_ledger']
+           'compare', 'differences', 'verdict', 'results_table', 'plot_curves', 'plot_effects']
 
 # %% ../../nbs/modules/experiments.ipynb #1ecfe49b
 "Experiments: declared in a lesson, run by one command, recorded one line a run, read by everyone else."
@@ -493,20 +493,3 @@ def plot_effects(
            ylim=(max(1, len(found)) - .5, -.5),
            xlabel=", ".join(filter(None, (f"{metric.replace('_', ' ')} compared with {base}", of))))
     return ax
-
-# %% ../../nbs/modules/experiments.ipynb #5a6064fb
-def quote_ledger(
-    text: str,                   # Markdown with marks `<!-- ledger:NAME -->…<!-- end -->`, or NAME.METRIC
-    path: Path | None = None,    # the ledger's folder; None finds it
-) -> str:                        # the text with what the ledger says between the marks
-    """Fill in every quotation of the ledger. Raises KeyError for an experiment or a metric that it does not
-    have, ValueError for a mark without an end."""
-    def fill(mark):
-        name, _, metric = mark[1].partition(".")
-        said = summary(recorded(name, path), metric or "accuracy")
-        if said == "no run yet": raise KeyError(f"experiment {name!r} has no metric {metric or 'accuracy'!r}")
-        return f"<!-- ledger:{mark[1]} -->{said}<!-- end -->"
-    mark = r"<!-- ledger:([^A-Z<>]*?) -->"
-    text, done = re.subn(mark + r"((?!<!-- ledger:).)*?<!-- end -->", fill, text, flags=re.S)
-    if done < len(marks := re.findall(mark, text)): raise ValueError(f"a mark has no end: one of {', '.join(marks)}")
-    return text
