@@ -46,6 +46,7 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: 2px 10px 2px 0; text-align: left; font-weight: normal; vertical-align: top; }
 thead th { color: var(--soft); font-size: 12.5px; }
 .status { min-height: 1.45em; white-space: pre-line; }
+.status:empty { display: none; }
 .good { color: var(--good); font-weight: 600; }
 .bad { color: var(--bad); font-weight: 600; }
 footer { margin-top: 8px; }
