@@ -49,26 +49,39 @@ export function measured(data) {
   return `Measured: ${withUnit(answer, data)}${range}.`;
 }
 
+/**
+ * The number that a person wrote: 1.5, 1,5, −2, 1 500 or 3e-4; null if it is none.
+ * @param {string} text
+ */
+export function read(text) {
+  const plain = text.replace(/[\s_]/g, "").replace("−", "-");
+  const point = plain.includes(".") ? plain.replaceAll(",", "") : plain.replace(",", ".");
+  return /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(point) && Number.isFinite(Number(point)) ? Number(point) : null;
+}
+
+const printed = (/** @type {number} */ x) => Number(x.toPrecision(3));
+
 /** How near the guess was, in words. @param {Data} data @param {number} guess */
 export function verdict(data, guess) {
   if (data.choices) return (data.right ?? []).includes(guess) ? "Your guess was right." : `You said: ${data.choices[guess]}.`;
   const { answer = NaN, interval } = data;
   const off = guess - answer;
-  if (interval && guess >= interval[0] && guess <= interval[1]) return `Your ${withUnit(guess, data)} lies within the interval.`;
-  if (Math.abs(off) < 1e-12) return `Your ${withUnit(guess, data)} is exactly that.`;
-  return `Your ${withUnit(guess, data)} was ${withUnit(Math.abs(off), data)} too ${off > 0 ? "high" : "low"}.`;
+  const yours = `Your guess, ${withUnit(guess, data)},`;
+  if (interval && guess >= printed(interval[0]) && guess <= printed(interval[1])) return `${yours} lies within the interval.`;
+  if (guess === answer || guess === printed(answer)) return `${yours} is exactly that.`;
+  return `${yours} was ${withUnit(Math.abs(off), data)} too ${off > 0 ? "high" : "low"}.`;
 }
 
 /** @param {View} view @param {() => void} lock @returns {{ element: HTMLElement, read: () => number | null }} */
 function numberField(view, lock) {
-  const input = el("input", { type: "number", step: "any", inputmode: "decimal", id: fresh() });
+  const input = el("input", { type: "text", inputmode: "decimal", autocomplete: "off", size: "12", id: fresh() });
   input.addEventListener("keydown", (event) => { if (event.key === "Enter") lock(); });
   view.draw(({ guess }) => {
     input.disabled = guess !== null;
     if (guess !== null) input.value = String(guess);
   });
   const label = el("label", {}, "Your guess: ", input, view.data.unit ? ` ${view.data.unit}` : "");
-  return { element: label, read: () => (Number.isFinite(input.valueAsNumber) ? input.valueAsNumber : null) };
+  return { element: label, read: () => read(input.value) };
 }
 
 /** @param {View} view @returns {{ element: HTMLElement, read: () => number | null }} */
@@ -90,17 +103,21 @@ function build(view) {
   const missing = el("p", { class: "bad", role: "alert" });
   const lock = () => {
     const guess = field.read();
-    missing.textContent = guess !== null ? "" : data.choices ? "Choose one first." : "Write a number first.";
+    missing.textContent = guess !== null ? "" : data.choices ? "Choose one first." : "Write a number first, such as 1.5.";
     if (guess === null) return;
     keep(data.key, guess);
     view.set({ guess });
+    requestAnimationFrame(() => requestAnimationFrame(() => answer.focus())); // the button is gone
   };
   const field = data.choices ? choiceField(view) : numberField(view, lock);
   const press = button("Lock my guess, show what was measured", lock);
   view.draw(({ guess }) => { press.hidden = guess !== null; });
   const question = el("p", {}, data.question);
   const words = ({ guess } = view.state) => guess === null ? "" : [measured(data), verdict(data, guess), data.because].filter(Boolean).join("\n");
-  root.append(question, field.element, press, missing, status(view, words));
+  const said = status(view, words);
+  const answer = /** @type {HTMLElement} */ (said.querySelector(".status"));
+  answer.tabIndex = -1;
+  root.append(question, field.element, press, missing, said);
   if (view.state.guess === null && kept(data.key) !== null) view.set({ guess: kept(data.key) });
   let was = view.state.guess;
   view.draw(({ guess }) => {

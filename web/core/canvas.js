@@ -203,7 +203,7 @@ export function arrow(ctx, [x, y], [toX, toY], colour, width = 2.5) {
 }
 
 /**
- * A point upon a picture to drag; arrow keys move it too, faster with Shift.
+ * A point upon a picture to drag; arrow keys move it too, faster with Shift; Home and End to the sides.
  * @template S, D
  * @param {View<S, D>} view
  * @param {Picture} on
@@ -224,7 +224,8 @@ export function handle(view, on, o) {
   node.addEventListener("pointerdown", (event) => { node.setPointerCapture(event.pointerId); });
   node.addEventListener("pointermove", (event) => { if (node.hasPointerCapture(event.pointerId)) to(event); });
   node.addEventListener("keydown", (event) => {
-    const way = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
+    const way = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1], PageUp: [0, 10],
+      PageDown: [0, -10], Home: [-1000, 0], End: [1000, 0] }[event.key];
     if (!way) return;
     event.preventDefault();
     event.stopPropagation();

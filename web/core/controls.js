@@ -154,14 +154,14 @@ export function status(view, words) {
  * @param {HTMLButtonElement} pressed says that it is done
  */
 export async function copy(text, pressed) {
-  const said = pressed.textContent;
+  pressed.dataset.label ??= pressed.textContent ?? "";
   try {
     await navigator.clipboard.writeText(text);
     pressed.textContent = "Copied";
   } catch {
     prompt("Copy this:", text);
   }
-  setTimeout(() => (pressed.textContent = said), 1500);
+  setTimeout(() => { pressed.textContent = pressed.dataset.label ?? ""; }, 1500);
 }
 
 /**

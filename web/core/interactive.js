@@ -67,30 +67,26 @@ export function fitting(defaults, given) {
   return { ...defaults, ...Object.fromEntries(fits) };
 }
 
-const equal = (/** @type {unknown} */ a, /** @type {unknown} */ b) => JSON.stringify(a) === JSON.stringify(b);
+/** What the state is called in a link: the second interactive of a kind on a page is another one.
+ * @param {string} name @param {HTMLElement} host */
+function key(name, host) {
+  const before = [...document.querySelectorAll(`[data-name="${name}"]`)].indexOf(host);
+  return `miniai-${name}${before > 0 ? `-${before + 1}` : ""}`;
+}
 
-/** @param {string} name @returns {unknown} the state that the page's address holds */
-function fromLink(name) {
+/** @param {string} key @returns {unknown} the state that the page's address holds */
+function fromLink(key) {
   try {
-    const held = new URLSearchParams(location.hash.slice(1)).get(`miniai-${name}`);
+    const held = new URLSearchParams(location.hash.slice(1)).get(key);
     return held === null ? null : JSON.parse(held);
   } catch {
     return null;
   }
 }
 
-/**
- * The page's address with the state in it.
- * @template {object} S
- * @param {string} name
- * @param {S} defaults
- * @param {S} state
- */
-export function link(name, defaults, state) {
-  const was = /** @type {Record<string, unknown>} */ (defaults);
-  const differs = Object.entries(state).filter(([key, value]) => !equal(value, was[key]));
-  const held = new URLSearchParams([[`miniai-${name}`, JSON.stringify(Object.fromEntries(differs))]]);
-  return `${location.href.split("#")[0]}#${held}`;
+/** The page's address with a state in it. @param {string} key @param {object} state */
+function link(key, state) {
+  return `${location.href.split("#")[0]}#${new URLSearchParams([[key, JSON.stringify(state)]])}`;
 }
 
 /**
@@ -105,7 +101,7 @@ export function interactive(spec) {
     const clean = (/** @type {S} */ s) => spec.clean?.(s, data) ?? s;
     const { handles, states } = registry();
     const first = clean(fitting(spec.defaults, options.state));
-    const kept = (options.id && states.get(options.id)) ?? (spec.linked === false ? null : fromLink(spec.name));
+    const kept = (options.id && states.get(options.id)) ?? (spec.linked === false ? null : fromLink(key(spec.name, host)));
     /** @type {((state: S) => void)[]} */
     const draws = [];
     /** @type {((state: S) => void)[]} */
@@ -146,7 +142,7 @@ export function interactive(spec) {
       later();
     });
     spec.build(view);
-    root.append(footer(() => set(first), spec.linked === false ? null : () => link(spec.name, spec.defaults, state)));
+    root.append(footer(() => set(first), spec.linked === false ? null : () => link(key(spec.name, host), state)));
     const handle = {
       get: () => state,
       set: (/** @type {object} */ patch) => set(clean(fitting(state, patch))),

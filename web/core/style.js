@@ -22,13 +22,15 @@ label, .choice { display: block; margin: 4px 0; }
 input[type=range] { display: block; width: 100%; height: 28px; margin: 0; accent-color: var(--accent); touch-action: pan-y; }
 input[type=checkbox], input[type=radio] { width: 17px; height: 17px; margin: 0 6px 0 0; vertical-align: -3px;
   accent-color: var(--accent); }
-button, select, input[type=number] { font: inherit; color: inherit; background: var(--field); border: 1px solid var(--line);
+button, select, input[type=text] { font: inherit; color: inherit; background: var(--field); border: 1px solid var(--line);
   border-radius: 6px; padding: 5px 11px; min-height: 32px; margin: 2px 6px 2px 0; max-width: 100%; }
 button { cursor: pointer; }
 button:hover:enabled { border-color: var(--accent); }
 button:disabled { opacity: .5; cursor: default; }
 button[aria-pressed=true] { background: var(--accent); color: var(--paper); border-color: var(--accent); }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; border-radius: 4px; }
+input[type=range]:focus-visible { outline-width: 2px; outline-offset: -2px; }
+.slider .hint { display: block; }
 .stage { position: relative; line-height: 0; }
 canvas { display: block; width: 100%; border-radius: 4px; }
 .handle { position: absolute; width: 30px; height: 30px; min-height: 0; margin: -15px 0 0 -15px; padding: 0; border: 0;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { measured, verdict } from "../guess.js";
+import { measured, read, verdict } from "../guess.js";
 
 const data = { question: "How many?", key: "k", unit: "points", answer: 0.73, interval: /** @type {[number, number]} */ ([0.5, 0.95]) };
 
@@ -10,10 +10,17 @@ test("the answer comes with its interval", () => {
 });
 
 test("a guess is told how far off it was, or that nobody can tell it from the answer", () => {
-  assert.equal(verdict(data, 2), "Your 2 points was 1.27 points too high.");
-  assert.equal(verdict(data, -0.5), "Your −0.5 points was 1.23 points too low.");
-  assert.equal(verdict(data, 0.95), "Your 0.95 points lies within the interval.");
-  assert.equal(verdict({ ...data, interval: undefined, unit: "" }, 0.73), "Your 0.73 is exactly that.");
+  assert.equal(verdict(data, 2), "Your guess, 2 points, was 1.27 points too high.");
+  assert.equal(verdict(data, -0.5), "Your guess, −0.5 points, was 1.23 points too low.");
+  assert.equal(verdict(data, 0.95), "Your guess, 0.95 points, lies within the interval.");
+  assert.match(verdict({ ...data, interval: [0.2032, 1.1968] }, 1.2), /within/); // as it is printed
+  assert.equal(verdict({ ...data, interval: undefined, unit: "" }, 0.73), "Your guess, 0.73, is exactly that.");
+});
+
+test("numbers are read as people write them", () => {
+  const written = ["1.5", "1,5", " −2 ", "1 500", "1,500.25", "3e-4", ".5", "7."];
+  assert.deepEqual(written.map(read), [1.5, 1.5, -2, 1500, 1500.25, 3e-4, 0.5, 7]);
+  for (const none of ["", "abc", "1.2.3", "5 points", "1e999", "-"]) assert.equal(read(none), null, none);
 });
 
 test("of choices, several may hold", () => {
