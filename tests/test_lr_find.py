@@ -606,3 +606,9 @@ def test_finder_beside_validation():
     assert finder.lrs == []
     learn.fit(10, cbs=[finder])
     assert np.allclose(finder.lrs, np.logspace(-4, -2, 5))
+
+def test_the_fall_after_an_explosion_is_not_the_steepest():
+    lrs = np.logspace(-4, 1, 60).tolist()
+    losses = [2.3] * 20 + [2.3 - .05 * i for i in range(20)] + [1.4 + 8 * (i < 8) for i in range(20)]
+    found = LRFound(lrs, losses)
+    assert lrs[20] <= found.steepest <= lrs[40]
