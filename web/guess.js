@@ -19,11 +19,11 @@ import { interactive } from "./core/interactive.js";
 
 /** @typedef {{ guess: number | null }} State a number, or the index of a choice; null: not guessed yet */
 
-/** @param {string} key @returns {number | null} the guess that this browser keeps */
-function kept(key) {
+/** @param {Data} data @returns {number | null} the guess that this browser keeps */
+function kept({ key, choices }) {
   try {
-    const text = localStorage.getItem(`miniai-guess-${key}`);
-    return text === null || !Number.isFinite(Number(text)) ? null : Number(text);
+    const guess = read(localStorage.getItem(`miniai-guess-${key}`) ?? "");
+    return guess === null || (choices && !(guess in choices)) ? null : guess;
   } catch {
     return null;
   }
@@ -50,12 +50,13 @@ export function measured(data) {
 }
 
 /**
- * The number that a person wrote: 1.5, 1,5, −2, 1 500 or 3e-4; null if it is none.
+ * The number that a person wrote: 1.5, 1,5, −2, 1 500, 1,500 or 3e-4; null if it is none.
  * @param {string} text
  */
 export function read(text) {
   const plain = text.replace(/[\s_]/g, "").replace("−", "-");
-  const point = plain.includes(".") ? plain.replaceAll(",", "") : plain.replace(",", ".");
+  const thousands = /^[-+]?\d{1,3}(,\d{3})+(\.\d*)?$/.test(plain) ? plain.replaceAll(",", "") : plain;
+  const point = /\..*,/.test(thousands) ? thousands.replaceAll(".", "").replace(",", ".") : thousands.replace(",", ".");
   return /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(point) && Number.isFinite(Number(point)) ? Number(point) : null;
 }
 
@@ -118,7 +119,7 @@ function build(view) {
   const answer = /** @type {HTMLElement} */ (said.querySelector(".status"));
   answer.tabIndex = -1;
   root.append(question, field.element, press, missing, said);
-  if (view.state.guess === null && kept(data.key) !== null) view.set({ guess: kept(data.key) });
+  if (view.state.guess === null && kept(data) !== null) view.set({ guess: kept(data) });
   let was = view.state.guess;
   view.draw(({ guess }) => {
     root.classList.toggle("open", guess === null); // there is nothing to reset

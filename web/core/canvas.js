@@ -37,7 +37,7 @@ export function picture(view, o) {
     const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];
     if (canvas.width !== w || canvas.height !== h) {
       [canvas.width, canvas.height] = [w, h];
-      canvas.style.height = `${height}px`;
+      canvas.style.aspectRatio = `${width} / ${height}`;
     }
     const ctx = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
     ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
@@ -48,7 +48,7 @@ export function picture(view, o) {
     element.dispatchEvent(new Event("painted"));
   };
   view.draw(paint);
-  new ResizeObserver(paint).observe(element);
+  new ResizeObserver(() => requestAnimationFrame(paint)).observe(element);
   return { element, size };
 }
 
@@ -216,17 +216,24 @@ export function arrow(ctx, [x, y], [toX, toY], colour, width = 2.5) {
  */
 export function handle(view, on, o) {
   const node = el("button", { type: "button", class: "handle", role: "slider", "aria-label": `${o.label}; arrow keys move it`,
-    "aria-valuenow": "0", title: o.label });
+    title: o.label });
+  let grabbed = [0, 0];
   const to = (/** @type {PointerEvent} */ event) => {
     const box = on.element.getBoundingClientRect();
-    o.drag(event.clientX - box.left, event.clientY - box.top);
+    const scale = on.element.clientWidth / box.width || 1; // of a page that is shown smaller
+    o.drag((event.clientX - grabbed[0] - box.left) * scale, (event.clientY - grabbed[1] - box.top) * scale);
   };
-  node.addEventListener("pointerdown", (event) => { node.setPointerCapture(event.pointerId); });
+  node.addEventListener("pointerdown", (event) => {
+    if (event.button) return;
+    const box = node.getBoundingClientRect();
+    grabbed = [event.clientX - (box.left + box.right) / 2, event.clientY - (box.top + box.bottom) / 2];
+    node.setPointerCapture(event.pointerId);
+  });
   node.addEventListener("pointermove", (event) => { if (node.hasPointerCapture(event.pointerId)) to(event); });
   node.addEventListener("keydown", (event) => {
     const way = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1], PageUp: [0, 10],
       PageDown: [0, -10], Home: [-1000, 0], End: [1000, 0] }[event.key];
-    if (!way) return;
+    if (!way || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     event.stopPropagation();
     const by = event.shiftKey ? 10 : 1;
@@ -236,13 +243,27 @@ export function handle(view, on, o) {
     const [x, y] = o.at(view.state);
     const [width, height] = on.size();
     const inside = (/** @type {number} */ v, /** @type {number} */ end) => Math.min(Math.max(v, 0), end);
-    Object.assign(node.style, { left: `${inside(x, width)}px`, top: `${inside(y, height)}px` });
+    const [left, top] = [inside(x, width) / (width || 1), inside(y, height) / (height || 1)].map((share) => 100 * share);
+    Object.assign(node.style, { left: `${left}%`, top: `${top}%` }); // so that print scales it with the picture
+    node.setAttribute("aria-valuenow", String(Math.round(left)));
     node.setAttribute("aria-valuetext", o.say(view.state));
   };
   on.element.addEventListener("painted", move);
   view.draw(move);
   on.element.append(node);
   return node;
+}
+
+/** A piece of a line. @param {string} colour @param {number[]} dash */
+function swatch(colour, dash) {
+  const make = (/** @type {string} */ tag, /** @type {Record<string, string>} */ attributes) => {
+    const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+    for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+    return node;
+  };
+  const svg = make("svg", { viewBox: "0 0 30 10", "aria-hidden": "true" });
+  svg.append(make("path", { d: "M0 5H30", stroke: colour, "stroke-width": "3", "stroke-dasharray": dash.join(" ") }));
+  return svg;
 }
 
 /**
@@ -259,8 +280,7 @@ export function legend(view, entries) {
     if (JSON.stringify(now) === was) return;
     was = JSON.stringify(now);
     list.replaceChildren(...now.map(({ label, colour, dash = [] }) => {
-      const item = el("li");
-      item.innerHTML = `<svg viewBox="0 0 30 10" aria-hidden="true"><path d="M0 5H30" stroke="${colour}" stroke-width="3" stroke-dasharray="${dash.join(" ")}"/></svg>`;
+      const item = el("li", {}, swatch(colour, dash));
       item.append(label);
       return item;
     }));

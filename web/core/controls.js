@@ -137,11 +137,12 @@ export function check(view, o) {
 export function status(view, words) {
   const shown = el("p", { class: "status" });
   const heard = el("p", { class: "hidden", role: "status" });
-  let wait = 0;
+  let wait = 0, first = true;
   view.draw((state) => {
     const text = words(state);
     if (shown.textContent === text) return;
     shown.textContent = text;
+    if (first) return void (first = false); // nobody has done anything yet
     clearTimeout(wait);
     wait = Number(setTimeout(() => (heard.textContent = text), 500));
   });
@@ -189,8 +190,7 @@ export function code(view, write) {
  */
 export function player(view, o) {
   let playing = false;
-  let from = 0;
-  let began = 0;
+  let from = 0, began = 0, put = 0;
   const show = () => { play.textContent = playing ? "Pause" : "Play"; };
   const stop = () => { playing = false; show(); };
   const move = (/** @type {number} */ by) => {
@@ -198,11 +198,11 @@ export function player(view, o) {
     view.set(o.set(Math.min(Math.max(o.get(view.state) + by, 0), o.last(view.state))));
   };
   const frame = (/** @type {number} */ now) => {
-    if (!playing || !view.root.isConnected) return stop();
+    if (!playing || !view.root.isConnected || o.get(view.state) !== put) return stop(); // or somebody else set it
     began ||= now;
     const last = o.last(view.state);
     const at = Math.min(last, Math.floor(from + ((now - began) / 1000) * (o.speed ?? Math.max(10, last / 4))));
-    if (at !== o.get(view.state)) view.set(o.set(at));
+    if (at !== put) view.set(o.set((put = at)));
     if (at >= last) return stop();
     requestAnimationFrame(frame);
   };
@@ -211,7 +211,8 @@ export function player(view, o) {
     if (playing) return stop();
     from = o.get(view.state) >= last ? 0 : o.get(view.state);
     if (view.still()) return view.set(o.set(last));
-    [playing, began] = [true, 0];
+    if (from !== o.get(view.state)) view.set(o.set(from));
+    [playing, began, put] = [true, 0, from];
     show();
     requestAnimationFrame(frame);
   });

@@ -62,7 +62,7 @@ export function fitting(defaults, given) {
   const fits = Object.entries(given).filter(([name, value]) => {
     const here = /** @type {Record<string, unknown>} */ (defaults)[name];
     if (here === undefined || (typeof value === "number" && !Number.isFinite(value))) return false;
-    return kind(value) === kind(here) || here === null || value === null;
+    return kind(value) === kind(here) || here === null;
   });
   return { ...defaults, ...Object.fromEntries(fits) };
 }
@@ -70,7 +70,7 @@ export function fitting(defaults, given) {
 /** What the state is called in a link: the second interactive of a kind on a page is another one.
  * @param {string} name @param {HTMLElement} host */
 function key(name, host) {
-  const before = [...document.querySelectorAll(`[data-name="${name}"]`)].indexOf(host);
+  const before = [...document.querySelectorAll(`.miniai-interactive[data-name="${name}"]`)].indexOf(host);
   return `miniai-${name}${before > 0 ? `-${before + 1}` : ""}`;
 }
 
@@ -98,15 +98,24 @@ function link(key, state) {
 export function interactive(spec) {
   return (host, options = {}) => {
     const data = /** @type {D} */ (options.data);
-    const clean = (/** @type {S} */ s) => spec.clean?.(s, data) ?? s;
+    /** The state that comes of `from` by what is given; `from` itself where nothing good does.
+     * @param {S} from @param {unknown} given */
+    const mended = (from, given) => {
+      const wanted = fitting(from, given);
+      try {
+        return spec.clean?.(wanted, data) ?? wanted;
+      } catch {
+        return from;
+      }
+    };
     const { handles, states } = registry();
-    const first = clean(fitting(spec.defaults, options.state));
+    const first = mended(spec.defaults, options.state);
     const kept = (options.id && states.get(options.id)) ?? (spec.linked === false ? null : fromLink(key(spec.name, host)));
     /** @type {((state: S) => void)[]} */
     const draws = [];
     /** @type {((state: S) => void)[]} */
     const heard = [];
-    let state = clean(fitting(first, kept));
+    let state = mended(first, kept);
     let asked = false;
     const redraw = () => {
       asked = false;
@@ -141,11 +150,17 @@ export function interactive(spec) {
       view.colours = colours(dark);
       later();
     });
-    spec.build(view);
-    root.append(footer(() => set(first), spec.linked === false ? null : () => link(key(spec.name, host), state)));
+    try {
+      spec.build(view);
+    } catch (error) {
+      root.replaceWith(el("slot")); // the still, and whatever else stood there
+      throw error;
+    }
+    const linked = spec.linked !== false && /^(https?|file):/.test(location.protocol);
+    root.append(footer(() => set(first), linked ? () => link(key(spec.name, host), state) : null));
     const handle = {
       get: () => state,
-      set: (/** @type {object} */ patch) => set(clean(fitting(state, patch))),
+      set: (/** @type {object} */ patch) => set(mended(state, patch)),
       subscribe: (/** @type {(state: S) => void} */ hear) => void heard.push(hear),
     };
     if (options.id) {
@@ -161,27 +176,57 @@ function place(host, title) {
   const shadow = host.shadowRoot ?? host.attachShadow({ mode: "open" });
   const root = el("section", { "aria-label": title }, el("h3", {}, title));
   host.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves the keys to us
+  root.addEventListener("keydown", (event) => { // and pages that turn by arrow keys
+    if (/^(Arrow|Page|Home$|End$| $)/.test(event.key)) event.stopPropagation();
+  });
   shadow.replaceChildren(el("style", {}, css), root);
   return root;
 }
 
+/** What each section does when the page may look different. @type {WeakMap<HTMLElement, () => void>} */
+const looks = new WeakMap();
+/** Sections, until they are gone. @type {Set<WeakRef<HTMLElement>>} */
+const sections = new Set();
+
+/** Look again, all of them: the page's attributes, the reader's setting, a transition's end or the zoom changed. */
+function lookAgain() {
+  for (const held of sections) {
+    const section = held.deref();
+    if (section) looks.get(section)?.();
+    else sections.delete(held);
+  }
+}
+
 /**
- * Sets the theme, and says when it changes.
+ * Sets the theme, and says when it or the size of a pixel changes.
  * @param {HTMLElement} host
  * @param {HTMLElement} root
  * @param {(dark: boolean) => void} changed
  */
 function onTheme(host, root, changed) {
-  const show = () => {
+  let pixel = 0;
+  const look = () => {
     const dark = isDark(host);
-    if (root.dataset.theme === (dark ? "dark" : "light")) return;
+    if (root.dataset.theme === (dark ? "dark" : "light") && pixel === devicePixelRatio) return;
     root.dataset.theme = dark ? "dark" : "light";
+    pixel = devicePixelRatio;
     changed(dark);
   };
-  show();
-  const watch = new MutationObserver(show);
+  looks.set(root, look);
+  if (!sections.size) watchPage();
+  sections.add(new WeakRef(root));
+  look();
+}
+
+let watched = false;
+function watchPage() {
+  if (watched) return;
+  watched = true;
+  const watch = new MutationObserver(lookAgain);
   for (const node of [document.documentElement, document.body]) if (node) watch.observe(node, { attributes: true });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", lookAgain);
+  document.addEventListener("transitionend", (event) => { if (event.target === document.body) lookAgain(); });
+  addEventListener("resize", lookAgain);
 }
 
 /** @param {() => void} reset @param {(() => string) | null} address */

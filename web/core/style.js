@@ -1,12 +1,13 @@
 // The style of all interactives; each has it in a shadow root, so that neither it nor the page disturbs the other.
 export const css = `
 :host { all: initial; display: block; }
+:host([hidden]) { display: none; }
 * { box-sizing: border-box; }
-section { --ink: #1c1c1c; --soft: #595959; --line: #b0b0b0; --paper: #fff; --field: #f3f4f6; --accent: #0060a8; --bad: #b3261e;
+section { all: initial; direction: ltr; print-color-adjust: exact; --ink: #1c1c1c; --soft: #595959; --line: #8c8c8c; --paper: #fff; --field: #f3f4f6; --accent: #0060a8; --bad: #b3261e;
   --good: #00704f; display: block; max-width: 960px; margin: 8px 0; padding: 12px 14px; border: 1px solid var(--line);
   border-radius: 8px; background: var(--paper); color: var(--ink); color-scheme: light;
   font: 14px/1.45 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
-section[data-theme=dark] { --ink: #ececec; --soft: #b4b4b4; --line: #5a5a5a; --paper: #1b1b1d; --field: #2b2b2f;
+section[data-theme=dark] { --ink: #ececec; --soft: #b4b4b4; --line: #808080; --paper: #1b1b1d; --field: #2b2b2f;
   --accent: #63b3f5; --bad: #ff8a80; --good: #5fd6ad; color-scheme: dark; }
 h3 { margin: 0 0 8px; font-size: 16px; }
 p { margin: 6px 0; }
@@ -32,7 +33,7 @@ button[aria-pressed=true] { background: var(--accent); color: var(--paper); bord
 input[type=range]:focus-visible { outline-width: 2px; outline-offset: -2px; }
 .slider .hint { display: block; }
 .stage { position: relative; line-height: 0; }
-canvas { display: block; width: 100%; border-radius: 4px; }
+canvas { display: block; width: 100%; height: auto; border-radius: 4px; }
 .handle { position: absolute; width: 30px; height: 30px; min-height: 0; margin: -15px 0 0 -15px; padding: 0; border: 0;
   border-radius: 50%; background: none; cursor: grab; touch-action: none; }
 .handle::after { content: ""; position: absolute; inset: 7px; border: 3px solid var(--ink); border-radius: 50%;

@@ -18,8 +18,8 @@ test("a guess is told how far off it was, or that nobody can tell it from the an
 });
 
 test("numbers are read as people write them", () => {
-  const written = ["1.5", "1,5", " −2 ", "1 500", "1,500.25", "3e-4", ".5", "7."];
-  assert.deepEqual(written.map(read), [1.5, 1.5, -2, 1500, 1500.25, 3e-4, 0.5, 7]);
+  const written = ["1.5", "1,5", " −2 ", "1 500", "1,500", "1,500.25", "1.500,5", "3e-4", ".5", "7."];
+  assert.deepEqual(written.map(read), [1.5, 1.5, -2, 1500, 1500, 1500.25, 1500.5, 3e-4, 0.5, 7]);
   for (const none of ["", "abc", "1.2.3", "5 points", "1e999", "-"]) assert.equal(read(none), null, none);
 });
 
