@@ -1,11 +1,11 @@
 // Optimizers race on a surface: drag the start, move their sliders, play, step and look at each step's parts.
 import { axes, handle, legend, picture } from "./core/canvas.js";
-import { button, check, el, group, player, select, slider, status } from "./core/controls.js";
+import { button, el, group, player, select, slider, status } from "./core/controls.js";
 import { short } from "./core/format.js";
 import { interactive } from "./core/interactive.js";
-import { DEFAULTS, KINDS, NAMES, choose, clean, curved, handWalk, moveTo, partsWords, race, verdict }
+import { DEFAULTS, KINDS, NAMES, arrowed, beyond, choose, clean, curved, handWalk, moveTo, partsWords, race, verdict }
   from "./core/race.js";
-import { boxOf, handStyle, paintLosses, paintPaths, styles, terrain } from "./core/raceview.js";
+import { boxOf, curvesOf, handStyle, lossLimits, paintLosses, paintPaths, styles, terrain } from "./core/raceview.js";
 import { OPTIMIZERS } from "./core/optimizers.js";
 
 /** @typedef {import("./core/race.js").State} State */
@@ -24,12 +24,12 @@ const RULES = /** @type {Record<string, string>} */ ({
   Nesterov: "v ← μv + g; p ← p − lr·(g + μv)",
   Adagrad: "s ← s + g²; p ← p − lr·g/√s",
   RMSprop: "s ← αs + (1 − α)g²; p ← p − lr·g/√s",
-  Adadelta: "RMSprop, times the root mean square of its last steps",
+  Adadelta: "s, d: averages of g² and u²; u ← g·√d/√s; p ← p − lr·u",
   Adam: "v, s: averages of g and g², corrected for their start; p ← p − lr·v/√s",
   AdamW: "Adam; p shrinks too, by lr·weight decay a step",
   NAdam: "Adam with Nesterov’s look ahead",
-  Lion: "p ← p − lr·sign(average of g)",
-  Muon: "p ← p − lr·(average of g, its singular values made about 1)",
+  Lion: "p ← p − lr·sign(β₁v + (1 − β₁)g); v ← β₂v + (1 − β₂)g",
+  Muon: "v ← μv + (1 − μ)g; p ← p − lr·(μv + (1 − μ)g, its singular values made about 1)",
 });
 const MATRIX = "The weights of a layer, a 2 × 2 matrix; the picture shows the plane of its two singular directions. "
   + "Muon evens out the singular values of each step, and only a matrix has these: so choosing Muon leads here, "
@@ -41,12 +41,18 @@ const KNOBS = /** @type {Record<string, { label: string, hint?: string, values?:
   lr: { label: "learning rate" },
   momentum: { label: "momentum μ", hint: "share of v that a step keeps", values: SHARES },
   alpha: { label: "α", hint: "share of s that a step keeps", values: SHARES },
-  rho: { label: "ρ", hint: "share of both averages that a step keeps", values: SHARES },
+  rho: { label: "ρ", hint: "share of s and d that a step keeps", values: SHARES },
   beta1: { label: "β₁", hint: "share of the average of g that a step keeps", values: SHARES },
-  beta2: { label: "β₂", hint: "share of the second average that a step keeps", values: SHARES },
+  beta2: { label: "β₂", hint: "share of the average of g² that a step keeps", values: SHARES },
   weight_decay: { label: "weight decay", hint: "times the learning rate: share of p that a step takes away",
     values: [0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1] },
 });
+/** Where a hyperparameter means something else. @type {Record<string, Record<string, string>>} */
+const HINTS = { Lion: { beta1: "share of v inside the sign", beta2: "share of v that a step keeps" } };
+
+/** What a slider's number means. @param {string} optimizer @param {string} knob */
+export const hintOf = (optimizer, knob) => HINTS[optimizer]?.[knob] ?? KNOBS[knob].hint ?? "";
+
 const STEPS = [5, 10, 20, 30, 40, 50, 60, 80, 100, 120, 150, 200, 250, 300, 400, 500];
 const NOISES = [0, 0.1, 0.2, 0.5, 1, 2, 3, 5, 8, 10, 15, 20, 30, 50, 80, 100, 200, 500, 1000];
 
@@ -69,7 +75,7 @@ function remembered(f) {
 function scenes(view) {
   const run = remembered(race);
   return (state) => {
-    const { field, runs } = run({ ...state, step: 0, arrows: true });
+    const { field, runs } = run({ ...state, step: 0, arrows: null });
     return { field, runs, hand: handWalk(view.data?.hand, state.surface, field),
       styles: styles(runs, view.colours), colours: view.colours };
   };
@@ -85,7 +91,9 @@ function now({ step, steps }, { runs }) {
 /** How each ends. @param {State} state @param {Scene} scene @returns {string[]} */
 export function verdicts(state, { field, runs, hand }) {
   const lowest = field.height(...field.minimum);
-  const said = runs.map(({ label, losses }) => verdict(label, losses, state.steps, lowest));
+  const highest = lossLimits(curvesOf({ runs, hand }))[1];
+  const said = runs.flatMap((run) =>
+    [verdict(run.label, run.losses, state.steps, lowest), beyond(run, field, highest)].filter(Boolean));
   return hand ? [...said, verdict("the walk by hand", hand.losses, hand.losses.length - 1, lowest)] : said;
 }
 
@@ -100,11 +108,29 @@ function pathsLabel(state, { field, runs }) {
   return `Paths over the surface ${field.name}, from ${pair(state.start ?? field.start)}: ${names}.`;
 }
 
-/** What the arrows are. @param {State} state @param {number} times */
-function arrowsNote({ arrows }, times) {
-  if (!arrows) return "";
+/** What the arrows are. @param {State} state @param {Scene} scene @param {number} times */
+function arrowsNote(state, { runs }, times) {
+  const run = runs.find(({ place }) => place === arrowed(state));
+  if (!run) return "";
   const longer = times > 1 ? `, drawn ${short(times)} times as long` : "";
-  return `Arrows: −g against the gradient, −v against the velocity, on one scale; and the next step${longer}.`;
+  const velocity = run.parts[0]?.velocity ? ", −v against the velocity, on one scale" : "";
+  return `−g against the gradient${velocity}; and the next step${longer}.`;
+}
+
+/** Whose arrows are drawn, to choose. @param {View} view @param {(state: State) => Scene} scene */
+function arrowsOf(view, scene) {
+  const chosen = select(view, { label: "arrows of", choices: ["none", "", "", ""].map((text, i) => [String(i), text]),
+    get: (state) => String(arrowed(state)), set: (place) => ({ arrows: Number(place) }) });
+  const options = chosen.querySelectorAll("option");
+  view.draw((state) => {
+    const { runs } = scene(state);
+    options.forEach((option, i) => {
+      const run = runs.find(({ place }) => place === i);
+      if (i) write(option, run?.label ?? "");
+      option.hidden = option.disabled = i > 0 && !run;
+    });
+  });
+  return chosen;
 }
 
 /** @param {View} view @param {number} place 0, 1 or 2 */
@@ -112,8 +138,8 @@ function panel(view, place) {
   const rule = el("p", { class: "note" }), sliders = el("div");
   /** @type {Map<string, HTMLElement>} */
   const made = new Map();
-  const knob = (/** @type {string} */ name) => slider(view, {
-    ...KNOBS[name], ...(name === "lr" && { log: true, min: 1e-4, max: 10 }),
+  const knob = (/** @type {string} */ name, /** @type {string} */ hint) => slider(view, {
+    ...KNOBS[name], hint, ...(name === "lr" && { log: true, min: 1e-4, max: 10 }),
     get: ({ optimizers }) => Number(optimizers[place][name] ?? 0),
     set: (value, { optimizers }) =>
       ({ optimizers: optimizers.map((was, i) => (i === place ? { ...was, [name]: value } : was)) }),
@@ -127,8 +153,11 @@ function panel(view, place) {
     shown = name;
     rule.textContent = RULES[name] ?? "";
     const knobs = name === "none" ? [] : OPTIMIZERS[name].knobs;
-    for (const { name } of knobs) if (!made.has(name)) made.set(name, knob(name));
-    sliders.replaceChildren(...knobs.flatMap(({ name }) => made.get(name) ?? []));
+    sliders.replaceChildren(...knobs.map((of) => {
+      const hint = hintOf(name, of.name), key = of.name + hint, kept = made.get(key) ?? knob(of.name, hint);
+      made.set(key, kept);
+      return kept;
+    }));
   });
   return group(`Optimizer ${place + 1}`, pick, rule, sliders);
 }
@@ -176,7 +205,8 @@ function above(view, scene) {
     label: (state) => pathsLabel(state, scene(state)),
     paint: (ctx, width, _, state) => {
       const place = box(width), shown = scene(state), [left, top, right, bottom] = place;
-      write(note, arrowsNote(state, paintPaths(ctx, place, state, shown, ground(shown, right - left, bottom - top))));
+      const times = paintPaths(ctx, place, state, shown, ground(shown, right - left, bottom - top));
+      write(note, arrowsNote(state, shown, times));
     } });
   const at = () => axes({ ...scene(view.state).field, box: box(map.size()[0]) });
   const to = (/** @type {number} */ x, /** @type {number} */ y) => {
@@ -188,7 +218,12 @@ function above(view, scene) {
     say: (state) => startWords(where(state), scene(state)),
     drag: (px, py) => to(at().fromX(px), at().fromY(py)),
     nudge: (right, up) => to(where(view.state)[0] + 0.05 * right, where(view.state)[1] + 0.05 * up) });
-  return el("div", {}, map.element, note);
+  map.element.addEventListener("click", ({ target, offsetX, offsetY }) => {
+    const [left, top, right, bottom] = at().box;
+    const within = left <= offsetX && offsetX <= right && top <= offsetY && offsetY <= bottom;
+    if (within && target instanceof HTMLCanvasElement) to(at().fromX(offsetX), at().fromY(offsetY));
+  });
+  return el("div", {}, map.element, arrowsOf(view, scene), note);
 }
 
 /** @param {View} view */
@@ -211,11 +246,17 @@ function build(view) {
     });
   });
   const play = player(view, { get: (state) => state.step, set: (step) => ({ step }), last: (state) => state.steps });
-  const show = check(view, { label: "arrows", get: (state) => state.arrows, set: (arrows) => ({ arrows }) });
+  view.draw((state) => {
+    const { runs, hand } = scene(state);
+    for (const control of /** @type {NodeListOf<HTMLButtonElement | HTMLInputElement>} */ (
+      play.querySelectorAll("button, input"))) control.disabled = !runs.length && !hand;
+  });
   const words = (/** @type {State} */ state) => [now(state, scene(state)), ...verdicts(state, scene(state))].join("\n");
-  const hint = el("p", { class: "note" }, "Drag the ring: all begin there.");
+  const hint = el("p", { class: "note" });
+  view.draw(() => write(hint, "Click or tap the map, or drag the ring: all begin there. "
+    + `${view.colours.dark ? "Darker" : "Lighter"} is lower.`));
   const pictures = el("div", { class: "picture" }, hint, above(view, scene), legend(view, entries), play,
-    losses.element, status(view, words), show, el("ul", { class: "note" }, ...lines));
+    losses.element, status(view, words), el("ul", { class: "note" }, ...lines));
   const controls = el("div", { class: "controls" }, surfaceGroup(view), panel(view, 0), panel(view, 1), panel(view, 2),
     noiseGroup(view, scene));
   view.root.append(el("div", { class: "row" }, pictures, controls));

@@ -69,9 +69,62 @@ def test_the_start_is_dragged(browser, drag):
         drag(page, ring, *centre(ring), 2 * unit, unit)
         page.wait_for_function("JSON.stringify(handle.get().start) === '[-2,0.5]'")
         settle(page)
-        said = "Step 0 of 100: SGD’s loss is 3.25.\nSGD arrived (1 % of the height left) at step "
+        said = "Step 0 of 100: SGD’s loss is 3.25.\nSGD is at 1 % of the starting height or lower from step "
         assert status.inner_text().startswith(said)
         assert ring.get_attribute("aria-valuetext") == "x −2, y 0.5; loss 3.25"
+
+def click_at(page, x, y): page.mouse.click(x, y)
+
+def tap_at(page, x, y): page.touchscreen.tap(x, y)
+
+@pytest.mark.parametrize("press", [click_at, tap_at])
+def test_a_click_or_tap_on_the_map_starts_there(browser, press):
+    with driver.new_page(browser, has_touch=True) as page:
+        status = show(page, condition=10., optimizers=["SGD"], step=0)
+        ring, unit = page.get_by_role("slider", name="start"), pixels(page)
+        settle(page)
+        x, y = centre(ring)
+        press(page, x + 2 * unit, y + unit)
+        page.wait_for_function("Math.hypot(handle.get().start?.[0] + 2, handle.get().start?.[1] - .5) < .03")
+        was = state(page)["start"]
+        press(page, x - 1.5 * unit, y)     # beside the map
+        by_touch(page, ring, x + 3 * unit, y + unit, 0, 60)     # scrolls
+        settle(page)
+        assert state(page)["start"] == was and status.inner_text().startswith("Step 0 of 100: SGD’s loss is 3.")
+
+def test_nobody_races(page):
+    status = show(page, optimizers=["none"] * 3)
+    assert status.inner_text() == "Choose an optimizer."
+    controls = page.locator(".player button, .player input")
+    assert controls.evaluate_all("all => all.map(control => control.disabled)") == [True] * 4
+    assert not page.evaluate("""() => {
+        const canvas = document.querySelector("div").shadowRoot.querySelectorAll("canvas")[1];
+        return canvas.getContext("2d").getImageData(0, 0, 60, canvas.height).data.some(v => v > 0);
+    }"""), "no numbers beside the frame"
+    page.get_by_role("combobox", name="optimizer").first.select_option("SGD")
+    settle(page)
+    assert page.get_by_role("button", name="Play").is_enabled()
+
+def test_whose_arrows(page):
+    show(page)
+    arrows = page.get_by_role("combobox", name="arrows of")
+    note = page.locator(".note", has_text="against the gradient")
+    assert arrows.locator("option:enabled").all_inner_texts() == ["none", "SGD", "momentum"]
+    assert arrows.input_value() == "2" and "−v" in note.inner_text()
+    arrows.select_option("SGD")
+    settle(page)
+    assert state(page)["arrows"] == 1 and "−v" not in note.inner_text()
+    arrows.select_option("none")
+    settle(page)
+    assert note.count() == 0
+
+@pytest.mark.parametrize("scheme, word", [("light", "Lighter"), ("dark", "Darker")])
+def test_the_grey_is_said(browser, scheme, word):
+    html = f"<!doctype html><style>html {{ background: {'#fff' if scheme == 'light' else '#111'} }}</style>"
+    with driver.new_page(browser, {"/here": html}) as page:
+        page.goto(driver.HOST + "/here")
+        show(page)
+        assert f"{word} is lower." in page.locator("section").inner_text()
 
 RATES = {"SGD": (.001, .02, .2, 1.), "Adam": (.02, .5), "Lion": (.05,)}
 RACES = [(kind, name, lr) for kind in SURFACES for name, rates in RATES.items() for lr in rates]

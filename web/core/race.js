@@ -19,7 +19,8 @@ import { SURFACES, descend, matrixProblem, surface } from "./surfaces.js";
  * @property {number} step the one that is shown; 0 … steps
  * @property {number} noise standard deviation of what is added to each number of each gradient; 0 … 1000
  * @property {number} seed of the noise
- * @property {boolean} arrows whether the shown step's parts are drawn
+ * @property {number | null} arrows whose parts of the shown step are drawn: place 1, 2 or 3; 0: nobody's; null: as
+ *   `arrowed` chooses
  */
 /** @typedef {{ surface: string, path: number[][] }} Hand a walk by hand: on which surface, and its points */
 /**
@@ -38,6 +39,7 @@ import { SURFACES, descend, matrixProblem, surface } from "./surfaces.js";
 /**
  * @typedef {object} Run
  * @property {string} name a key of OPTIMIZERS
+ * @property {number} place 1, 2 or 3
  * @property {string} label the name, with a number if two have the same
  * @property {Pair[]} points at most steps + 1 of them, the start first
  * @property {number[]} losses one a point
@@ -83,7 +85,7 @@ export function fresh(name, kind, condition) {
 const opening = ["SGD", "momentum", "none"].map((name) => fresh(name, "bowl", 30));
 /** @type {State} */
 export const DEFAULTS = { surface: "bowl", condition: 30, start: null, optimizers: opening, steps: 100, step: 8,
-  noise: 0, seed: 1, arrows: true };
+  noise: 0, seed: 1, arrows: null };
 
 /** @param {unknown} value @param {number} low @param {number} high @param {number} otherwise */
 function within(value, low, high, otherwise) {
@@ -114,7 +116,17 @@ export function clean(state) {
     start: placed ? [within(start[0], ...xlim, 0), within(start[1], ...ylim, 0)] : null,
     step: Math.round(within(state.step, 0, steps, 0)), noise: within(state.noise, 0, 1000, 0),
     seed: Math.round(within(state.seed, 0, 2 ** 31, 1)),
+    arrows: [0, 1, 2, 3].find((place) => place === state.arrows) ?? null,
   };
+}
+
+/** Whose arrows are drawn: those of the place that was chosen, if it races; else of the first that keeps an average or
+ * a velocity, since it has an arrow more. @param {State} state @returns {number} a place, 1 to 3; 0: nobody's */
+export function arrowed({ arrows, optimizers }) {
+  const racing = [1, 2, 3].filter((place) => optimizers[place - 1].name !== "none");
+  if (arrows === 0 || racing.includes(arrows ?? NaN)) return arrows ?? 0;
+  const keeps = (/** @type {Entry} */ entry) => "momentum" in entry || "beta1" in entry;
+  return racing.find((place) => keeps(optimizers[place - 1])) ?? racing[0] ?? 0;
 }
 
 /** Another surface: rates that suit it, its own start. Muon stays on the matrix problem.
@@ -166,7 +178,8 @@ export function race(state) {
     const step = (/** @type {number[]} */ p, /** @type {number[]} */ g) => parts.push(opt.step(p, g));
     const path = descend(problem, { step }, state.steps, start, state.noise ? () => state.noise * draw() : undefined);
     const loss = /** @type {(...p: number[]) => number} */ (problem.f);
-    return [{ name, label: called[i], points: path.map(where.place), losses: path.map((p) => loss(...p)), parts }];
+    return [{ name, place: i + 1, label: called[i], points: path.map(where.place),
+      losses: path.map((p) => loss(...p)), parts }];
   });
   return { field: where, runs };
 }
@@ -181,33 +194,63 @@ export function handWalk(hand, kind, where) {
   return { points, losses: points.map(([x, y]) => where.height(x, y)) };
 }
 
+/** The first index from which something holds to the end; null: not at the end.
+ * @template T @param {T[]} values @param {(value: T) => boolean} holds */
+export function lasting(values, holds) {
+  let first = values.length;
+  while (first > 0 && holds(values[first - 1])) first--;
+  return first < values.length ? first : null;
+}
+
+/** Whether at most 1 % of the start's height above the minimum is left.
+ * @param {number[]} losses @param {number} lowest */
+const low = ([first], lowest) => (/** @type {number} */ loss) => loss - lowest <= 0.01 * (first - lowest);
+
 /**
- * How a descent ended. Arrived: at most 1 % of the start's height above the minimum is left; `step` is the first such.
+ * How a descent ended. Arrived: at most 1 % of the start's height above the minimum was left; `step` is the first
+ * such, as miniai.lab.surface's `arrival` counts.
  * @param {number[]} losses of all points, the start's first
  * @param {number} steps how many were asked for
  * @param {number} [lowest] the minimum's loss
- * @returns {{ how: "diverged" | "climbed" | "arrived" | "away", step: number | null }} how, as miniai.lab.playground's
- *   `verdict`; the step after which it diverged, or else on which it arrived
+ * @returns {{ how: "diverged" | "climbed" | "arrived" | "away", step: number | null }} how; the step
+ *   after which it diverged, or else on which it arrived
  */
 export function ending(losses, steps, lowest = 0) {
   const last = losses.length - 1;
   if (last < steps) return { how: "diverged", step: last };
-  const there = losses.findIndex((loss) => loss - lowest <= 0.01 * (losses[0] - lowest));
+  const there = losses.findIndex(low(losses, lowest));
   const step = there < 0 ? null : there;
   if (!(losses[last] <= losses[0])) return { how: "climbed", step };
   return { how: step === null ? "away" : "arrived", step };
 }
+
+/** @param {string} label */
+const capital = (label) => label[0].toUpperCase() + label.slice(1);
 
 /** How a descent ended, in a sentence.
  * @param {string} label @param {number[]} losses @param {number} steps @param {number} [lowest] */
 export function verdict(label, losses, steps, lowest = 0) {
   const { how, step } = ending(losses, steps, lowest), last = losses[losses.length - 1];
   const after = `${short(last)} after ${steps} ${steps === 1 ? "step" : "steps"}`;
-  const who = label[0].toUpperCase() + label.slice(1);
+  const who = capital(label);
   if (how === "diverged") return `${who} diverged after step ${step}: no finite number.`;
   if (how === "climbed") return `${who} climbed: loss ${after}, from ${short(losses[0])}.`;
-  if (how === "arrived") return `${who} arrived (1 % of the height left) at step ${step}; loss ${after}.`;
-  return `${who} is not there yet: loss ${after}.`;
+  if (how === "away") return `${who} is not there yet: loss ${after}.`;
+  const kept = lasting(losses, low(losses, lowest));
+  if (kept === null) return `${who} reached 1 % of the starting height at step ${step}, but rose again; loss ${after}.`;
+  const first = kept === step ? "" : ` (first at step ${step})`;
+  return `${who} is at 1 % of the starting height or lower from step ${kept} on${first}; loss ${after}.`;
+}
+
+/** What of a run lies beyond the pictures to its end, in a sentence; "" if nothing does.
+ * @param {Run} run @param {Pick<Field, "xlim" | "ylim">} map @param {number} highest loss that the chart shows */
+export function beyond({ label, points, losses }, { xlim, ylim }, highest) {
+  const inside = (/** @type {number} */ v, /** @type {Pair} */ [a, b]) => a <= v && v <= b;
+  const off = lasting(points, ([x, y]) => !(inside(x, xlim) && inside(y, ylim)));
+  const above = lasting(losses, (loss) => !(loss <= highest));
+  const said = [...(off === null ? [] : [`off the map from step ${off} on`]),
+    ...(above === null ? [] : [`above the loss chart, its line along the top, from step ${above} on`])];
+  return said.length ? `${capital(label)} is ${said.join("; ")}.` : "";
 }
 
 const pair = (/** @type {readonly number[]} */ [x, y]) => `(${short(x, 2)}, ${short(y, 2)})`;

@@ -1,7 +1,7 @@
 // Pictures of a race: paths over the surface, the shown step's parts as arrows, and the loss of each step.
 import { arrow, axes, clipped, dot, frame, line } from "./canvas.js";
 import { styleOf } from "./colour.js";
-import { bands, partsAt } from "./race.js";
+import { arrowed, bands, partsAt } from "./race.js";
 
 /** @typedef {import("./race.js").State} State */
 /** @typedef {import("./race.js").Field} Field */
@@ -124,23 +124,22 @@ function named(ctx, [x, y], [dx, dy], { name, colour, paper, beside }) {
   ctx.fillText(...at);
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {Axes} at @param {Scene} scene @param {number} step
- * @returns {number} how many times as long as they are the steps are drawn */
-function arrows(ctx, at, { field, runs, styles, colours: { paper } }, step) {
+/** One optimizer's arrows.
+ * @param {CanvasRenderingContext2D} ctx @param {Axes} at @param {Scene} scene @param {State} state
+ * @returns {number} how many times as long as it is the step is drawn */
+function arrows(ctx, at, { field, runs, styles, colours: { paper } }, state) {
+  const { step } = state, i = runs.findIndex(({ place }) => place === arrowed(state));
+  const parts = i < 0 ? null : partsAt(field, runs[i], step);
+  if (!parts) return 1;
   const scale = at.x(1) - at.x(0), reach = Math.min(70, Math.max(40, (at.box[2] - at.box[0]) / 8));
-  const all = runs.map((run) => partsAt(field, run, step));
-  const lengths = all.map((parts) => (parts ? scale * Math.hypot(...parts.step) : 0));
-  const times = magnification(Math.max(0, ...lengths.filter((length) => length < 1000)), reach);
-  all.forEach((parts, i) => {
-    if (!parts) return;
-    const [x, y] = runs[i].points[step], from = /** @type {Pair} */ ([at.x(x), at.y(y)]), { colour } = styles[i];
-    const { gradient, velocity = [0, 0] } = parts;
-    const uphill = reach / Math.max(Math.hypot(...gradient), Math.hypot(...velocity));
-    const by = (/** @type {Pair} */ [dx, dy], /** @type {number} */ s) => /** @type {Pair} */ ([dx * s, -dy * s]);
-    named(ctx, from, by(gradient, -uphill), { name: "−g", colour, paper });
-    named(ctx, from, by(velocity, -uphill), { name: "−v", colour, paper });
-    named(ctx, from, by(parts.step, scale * times), { name: "step", colour, paper, beside: true });
-  });
+  const times = magnification(scale * Math.hypot(...parts.step), reach);
+  const [x, y] = runs[i].points[step], from = /** @type {Pair} */ ([at.x(x), at.y(y)]), { colour } = styles[i];
+  const { gradient, velocity = [0, 0] } = parts;
+  const uphill = reach / Math.max(Math.hypot(...gradient), Math.hypot(...velocity));
+  const by = (/** @type {Pair} */ [dx, dy], /** @type {number} */ s) => /** @type {Pair} */ ([dx * s, -dy * s]);
+  named(ctx, from, by(gradient, -uphill), { name: "−g", colour, paper });
+  named(ctx, from, by(velocity, -uphill), { name: "−v", colour, paper });
+  named(ctx, from, by(parts.step, scale * times), { name: "step", colour, paper, beside: true });
   return times;
 }
 
@@ -151,7 +150,7 @@ function arrows(ctx, at, { field, runs, styles, colours: { paper } }, step) {
  * @param {State} state
  * @param {Scene} scene
  * @param {CanvasImageSource} ground
- * @returns {number} how many times as long as they are the steps are drawn
+ * @returns {number} how many times as long as it is the step is drawn
  */
 export function paintPaths(ctx, box, state, scene, ground) {
   const { field, runs, hand, colours } = scene, { xlim, ylim } = field;
@@ -167,7 +166,7 @@ export function paintPaths(ctx, box, state, scene, ground) {
       path(ctx, at, points.slice(0, near(points, field)), state.step, style, colours.paper);
     if (hand) walk(hand.points, handStyle(colours));
     runs.forEach((run, i) => walk(run.points, scene.styles[i]));
-    if (state.arrows) times = arrows(ctx, at, scene, state.step);
+    times = arrows(ctx, at, scene, state);
   });
   return times;
 }
@@ -181,22 +180,30 @@ export function lossLimits(curves) {
   return [10 ** floor, 10 ** Math.max(ceiling, floor + 1)];
 }
 
-/** The loss after each step, and a mark at the shown one.
+/** All losses: the walk by hand's, then each run's. @param {Pick<Scene, "runs" | "hand">} scene */
+export const curvesOf = ({ runs, hand }) => [...(hand ? [hand] : []), ...runs].map(({ losses }) => losses);
+
+/** The loss after each step, and a mark at the shown one. What is too high runs along the top, nobody leaves it empty.
  * @param {CanvasRenderingContext2D} ctx @param {number} width @param {number} height
  * @param {State} state @param {Scene} scene */
-export function paintLosses(ctx, width, height, state, { runs, styles, hand, colours }) {
-  const curves = [...(hand ? [hand] : []), ...runs].map(({ losses }) => losses);
+export function paintLosses(ctx, width, height, state, scene) {
+  const { styles, hand, colours } = scene, curves = curvesOf(scene), ylim = lossLimits(curves);
   const drawn = [...(hand ? [handStyle(colours)] : []), ...styles];
-  const ylim = lossLimits(curves);
+  const box = /** @type {Box} */ ([64, 8, width - 16, height - 40]), [left, top, right, bottom] = box;
   /** @type {import("./canvas.js").AxesOptions} */
-  const options = { xlim: [0, state.steps], ylim, ylog: true, box: [54, 8, width - 16, height - 40], xlabel: "step",
-    ylabel: "loss" };
-  const at = axes(options), [, top, , bottom] = options.box, x = at.x(state.step);
+  const options = { xlim: [0, state.steps], ylim, ylog: true, box, xlabel: "step", ylabel: "loss" };
+  const at = axes(options), x = at.x(state.step);
+  if (!curves.length) {
+    ctx.strokeStyle = colours.grid;
+    ctx.strokeRect(left, top, right - left, bottom - top);
+    return;
+  }
   frame(ctx, at, options, colours);
   line(ctx, pixels(at), [x, x], [top, bottom], { colour: colours.ink, width: 1 });
-  clipped(ctx, [54, top - 4, width, height], () => curves.forEach((losses, i) => {
-    const shown = losses.map((loss) => Math.max(loss, ylim[0])), k = Math.min(state.step, losses.length - 1);
+  clipped(ctx, [left, top - 4, width, height], () => curves.forEach((losses, i) => {
+    const shown = losses.map((loss) => (loss <= ylim[1] ? Math.max(loss, ylim[0]) : ylim[1]));
+    const k = Math.min(state.step, losses.length - 1);
     line(ctx, at, losses.map((_, step) => step), shown, drawn[i]);
-    if (shown[k] <= ylim[1]) dot(ctx, at.x(k), at.y(shown[k]), 4, drawn[i].colour);
+    dot(ctx, at.x(k), at.y(shown[k]), 4, drawn[i].colour);
   }));
 }

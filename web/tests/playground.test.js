@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { DEFAULTS, KINDS, NAMES, bands, choose, clean, ending, field, handWalk, moveTo, partsAt, race, rate, verdict }
-  from "../core/race.js";
+import { DEFAULTS, KINDS, NAMES, arrowed, bands, beyond, choose, clean, ending, field, handWalk, lasting, moveTo,
+  partsAt, race, rate, verdict } from "../core/race.js";
 import { colours } from "../core/colour.js";
-import { boxOf, lossLimits, magnification, near as drawn, styles } from "../core/raceview.js";
-import { verdicts } from "../playground.js";
+import { boxOf, curvesOf, lossLimits, magnification, near as drawn, styles } from "../core/raceview.js";
+import { hintOf, verdicts } from "../playground.js";
 
 /** @param {number} a @param {number} b */
 function near(a, b) { assert.ok(Math.abs(a - b) < 1e-9, `${a} is not ${b}`); }
@@ -95,10 +95,51 @@ test("how a descent ends", () => {
   assert.deepEqual(ending([4, 5, Infinity], 2), { how: "climbed", step: null });
   assert.deepEqual(ending([101, 2], 1, 1), { how: "arrived", step: 1 });
   assert.equal(verdict("momentum", [100, 5, 1, 3], 3),
-    "Momentum arrived (1 % of the height left) at step 2; loss 3 after 3 steps.");
+    "Momentum reached 1 % of the starting height at step 2, but rose again; loss 3 after 3 steps.");
+  assert.equal(verdict("momentum", [100, 1, 3, 0.9, 0.8], 4),
+    "Momentum is at 1 % of the starting height or lower from step 3 on (first at step 1); loss 0.8 after 4 steps.");
+  assert.equal(verdict("SGD", [101, 2], 1, 1),
+    "SGD is at 1 % of the starting height or lower from step 1 on; loss 2 after 1 step.");
   assert.equal(verdict("SGD", [100, 50], 1), "SGD is not there yet: loss 50 after 1 step.");
   assert.equal(verdict("SGD", [1, 2], 9), "SGD diverged after step 1: no finite number.");
   assert.equal(verdict("SGD", [1, 2], 1), "SGD climbed: loss 2 after 1 step, from 1.");
+});
+
+test("the opening says that momentum, which is there first, stays there last", () => {
+  const { field, runs } = race(DEFAULTS);
+  const below = runs.map(({ losses }) => lasting(losses, (loss) => loss <= losses[0] / 100));
+  assert.deepEqual(below, [24, 41]);
+  const said = verdicts(DEFAULTS, { field, runs, hand: null, styles: [], colours: colours(false) });
+  assert.match(said[0], /^SGD .* from step 24 on; /);
+  assert.match(said[1], /^Momentum .* from step 41 on \(first at step 15\); /);
+});
+
+test("from where on something holds to the end", () => {
+  const positive = (/** @type {number} */ v) => v > 0;
+  assert.deepEqual([[1, -1, 2, 3], [1, 2], [1, -1], []].map((all) => lasting(all, positive)), [2, 0, null, null]);
+});
+
+test("what leaves the pictures is said, and what comes back is not", () => {
+  const { field, runs: [sgd, momentum] } = race(state({ optimizers: [{ name: "SGD", lr: 10 }, "momentum"] }));
+  assert.equal(beyond(sgd, field, lossLimits(curvesOf({ runs: [sgd], hand: null }))[1]),
+    "SGD is off the map from step 1 on; above the loss chart, its line along the top, from step 1 on.");
+  assert.equal(beyond(momentum, field, 100), "");
+  assert.equal(beyond({ ...sgd, points: [[0, 0], [0, 9], [0, 0]], losses: [1, 9, NaN] }, field, 5),
+    "SGD is above the loss chart, its line along the top, from step 1 on.");
+});
+
+test("arrows are one optimizer’s: the chosen one’s, else the first’s that keeps a velocity or an average", () => {
+  const of = (/** @type {string[]} */ optimizers, /** @type {unknown} */ arrows = null) =>
+    arrowed(state({ optimizers, arrows }));
+  assert.deepEqual([of(["SGD", "momentum"]), of(["Adam", "RMSprop", "momentum"]), of(["none", "SGD"]), of(["none"])],
+    [2, 1, 2, 0]);
+  assert.deepEqual([0, 1, 2, 3, 7, true].map((arrows) => of(["SGD", "momentum"], arrows)), [0, 1, 2, 2, 2, 2]);
+});
+
+test("each slider’s hint fits its optimizer’s rule", () => {
+  assert.deepEqual(["beta1", "beta2"].map((knob) => hintOf("Lion", knob)),
+    ["share of v inside the sign", "share of v that a step keeps"]);
+  assert.equal(hintOf("Adam", "beta2"), "share of the average of g² that a step keeps");
 });
 
 test("a path that diverges ends before it leaves the finite numbers, and its end is said", () => {
