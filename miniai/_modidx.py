@@ -1357,6 +1357,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                 'miniai.lab.web.Shown.on_change': ('modules/web.html#shown.on_change', 'miniai/lab/web.py'),
                                 'miniai.lab.web.Shown.set': ('modules/web.html#shown.set', 'miniai/lab/web.py'),
                                 'miniai.lab.web.Shown.state': ('modules/web.html#shown.state', 'miniai/lab/web.py'),
+                                'miniai.lab.web._as_json': ('modules/web.html#_as_json', 'miniai/lab/web.py'),
                                 'miniai.lab.web._check_state': ('modules/web.html#_check_state', 'miniai/lab/web.py'),
                                 'miniai.lab.web._data': ('modules/web.html#_data', 'miniai/lab/web.py'),
                                 'miniai.lab.web._kind': ('modules/web.html#_kind', 'miniai/lab/web.py'),

@@ -5,7 +5,7 @@ import pytest
 from conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "tools"))
-import notebook, results, rewrite, stamp
+import notebook, results, rewrite, stamp, stills
 
 @pytest.fixture
 def file(tmp_path):
@@ -125,3 +125,15 @@ def test_an_error_leaves_the_notebook_as_it_was(tmp_path):
     file.write_text(before := json.dumps(nb))
     with pytest.raises(Exception, match="ZeroDivisionError"): notebook.run(file, save=True)
     assert file.read_text() == before
+
+def test_saved_interactives_are_renewed_and_keep_what_they_say():
+    from miniai.lab.web import show
+    html = show("playground", surface="beale", title="miniai_interactive.mount(place, {});\n x")._repr_html_()
+    old = html.replace("miniai_interactive=", "miniai_interactive = old,", 1)
+    out, two = ({"output_type": "display_data", "data": {"text/html": text}} for text in (old, old + old))
+    seen = []
+    photograph = lambda html: seen.append(html) or (b"png", "it says so")
+    assert stills.renewed([out], photograph, "A path") and len(seen) == 1
+    assert 'alt="A path. it says so"' in out["data"]["text/html"] and '"surface":"beale"' in out["data"]["text/html"]
+    assert stills.STILL.sub("", out["data"]["text/html"]) == stills.STILL.sub("", html)
+    assert not stills.renewed([out], photograph) and not stills.renewed([two], photograph)

@@ -1,7 +1,9 @@
 "Interactives as Python sees them: what is displayed holds all it needs, and bad arguments are named."
 import html, json, math, re, subprocess, sys
 
+import numpy as np
 import pytest
+import torch
 
 from miniai.lab.statistics import paired
 from miniai.lab.web import guess, interactives, show
@@ -49,3 +51,25 @@ def test_a_guess_is_answered_by_a_number_several_or_an_interval():
 def test_nothing_is_imported_until_it_is_live():
     code = "import sys; from miniai.lab.web import show, guess; guess('?', 1)._repr_html_(); print({'anywidget', 'IPython'} & {*sys.modules})"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+def test_values_are_copied_and_made_plain():
+    w = show("playground", start=np.array([1, .5]), condition=np.float32(2))
+    assert w.state["start"] == [1, .5] and w.state["condition"] == 2
+    w.state["optimizers"][0]["lr"] = 9
+    assert show("playground").state == interactives()["playground"]["defaults"]
+    with pytest.raises(ValueError, match="optimizers is None"): show("playground", optimizers=None)
+    with pytest.raises(ValueError, match="JSON"): show("playground", condition=math.nan)
+    with pytest.raises(ValueError, match="is a set"): show("playground", start={1})
+
+def test_each_time_it_is_shown_it_has_a_place_of_its_own():
+    w = show("playground", live=True)
+    ids = [re.search(r'data-name="playground" id="([^"]+)"', w._repr_html_())[1] for _ in range(2)]
+    assert ids[0] != ids[1] == w._link.place
+    w.set(steps=50)
+    assert w._link.state["steps"] == 50 == options(w)["state"]["steps"]
+
+def test_a_guess_takes_any_number_and_forgets_where_the_choices_change():
+    for answer in (3, np.int64(3), np.float32(3), torch.tensor(3.)): assert options(guess("?", answer))["data"]["answer"] == 3
+    keys = [options(guess("?", "a", choices=c))["data"]["key"] for c in ("ab", "ba")] + [options(guess("?", 1))["data"]["key"]]
+    assert len(set(keys)) == 3
+    with pytest.raises(ValueError, match="call guess"): show("guess")

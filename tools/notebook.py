@@ -5,7 +5,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 from rewrite import clean, write_notebook
-from stills import photographer, with_stills
+from stills import alt_of, photographer, with_stills
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -32,11 +32,6 @@ def without_logs(outputs):
             if not out["text"].strip(): continue
         kept.append(out)
     return kept
-
-def alt_of(source):
-    "What a cell says that its picture shows: `#| fig-alt: …`."
-    alt = re.search(r"^#\| *fig-alt: *(.+)$", source, re.M)
-    return alt and alt[1].strip()
 
 def with_alt(alt, outputs):
     "Outputs whose pictures say what they show, as metadata and as the text beside the picture."

@@ -38,7 +38,14 @@ def _small(png):
     return file.getvalue()
 
 STILL = re.compile(r'(<div class="miniai-interactive"[^>]*>)<img [^>]*alt="([^"]*)"[^>]*>')
-SAVED = re.compile(r'<div class="miniai-interactive" data-name="(\w+)" id="([^"]+)">.*miniai_interactive\.mount\(place, (.*)\);\n', re.S)
+SAVED = re.compile(r'<style>.*<div class="miniai-interactive" data-name="(\w+)" id="([^"]+)">.*'
+                   r'\nminiai_interactive\.mount\(place, ([^\n]*)\);\n}\)\(\)</script>', re.S)
+
+def alt_of(source):
+    "What a cell says that its picture shows: `#| fig-alt: …`."
+    alt = re.search(r"^#\| *fig-alt: *(.+)$", source, re.M)
+    return alt and alt[1].strip()
+
 
 def with_stills(outputs, photograph, alt=None):
     "Outputs whose interactives stand behind a picture of themselves, as they are; `alt` says what it shows, else they do."
@@ -51,24 +58,26 @@ def with_stills(outputs, photograph, alt=None):
         out["data"]["text/html"] = STILL.sub(lambda part: part[1] + still(png, words(part)), html, count=1)
     return outputs
 
-def renewed(outputs, photograph):
-    "Saved outputs with the scripts and stills of now, and whether that changed them."
-    from miniai.lab.web import page
+def renewed(outputs, photograph, alt=None):
+    "Whether saved outputs were changed by the scripts and stills of now. An output that holds more than one is left alone."
+    from miniai.lab.web import interactives, page
     changed = False
     for out in outputs:
         html = "".join(out.get("data", {}).get("text/html", ""))
-        if not (saved := SAVED.search(html)): continue
+        if html.count('class="miniai-interactive"') != 1 or not (saved := SAVED.fullmatch(html)): continue
+        if saved[1] not in interactives(): continue
         name, id, options = saved[1], saved[2], json.loads(saved[3])
         now = page(name, id, **{key: value for key, value in options.items() if key != "id"})
         if STILL.sub("", now) == STILL.sub("", html): continue
         out["data"]["text/html"], changed = now, True
-        with_stills([out], photograph)
+        with_stills([out], photograph, alt)
     return changed
 
 def renew(file, photograph):
     "Put the interactives of now into a saved notebook."
     nb = json.loads(file.read_text(encoding="utf-8"))
-    if any([renewed(cell.get("outputs", []), photograph) for cell in nb["cells"]]): write_notebook(file, clean(nb))
+    changed = [renewed(cell.get("outputs", []), photograph, alt_of("".join(cell["source"]))) for cell in nb["cells"]]
+    if any(changed): write_notebook(file, clean(nb))
 
 def main(names):
     "Bundle, picture, and put both into the saved lessons."

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import cache
 from html import escape
 from importlib import import_module, resources
+from numbers import Real
 
 from .._check import check_choice
 from .statistics import Difference, paired
@@ -17,22 +18,28 @@ from .statistics import Difference, paired
 # %% ../../nbs/modules/web.ipynb #8d5637c2
 _FILES = resources.files("miniai.lab") / "interactives"
 
+def _as_json(values):
+    "A copy with plain numbers and lists. Raises ValueError for what JSON does not have."
+    def plain(value):
+        if hasattr(value, "tolist"): return value.tolist()     # NumPy's and torch's
+        raise ValueError(f"{value!r} is a {type(value).__name__}: give numbers, texts, lists and dicts")
+    return json.loads(json.dumps(values, allow_nan=False, default=plain))
+
 @cache
 def interactives() -> dict:      # name → title, and the state that it opens with
     "What can be shown."
     return json.loads((_FILES / "index.json").read_text(encoding="utf-8"))
 
-def _kind(value):
-    return "number" if isinstance(value, (int, float)) and not isinstance(value, bool) else type(value).__name__
+def _kind(value): return "number" if isinstance(value, Real) and not isinstance(value, bool) else type(value).__name__
 
 def _check_state(name, state):
-    "Raise ValueError for what the interactive has no place for."
+    "Copied, as JSON has it. Raises ValueError for what the interactive has no place for."
     opens = interactives()[name]["defaults"]
     for key, value in state.items():
         if key not in opens: raise ValueError(f"{name} has no {key!r}: it has {', '.join(opens)}")
-        if None in (value, opens[key]) or _kind(value) == _kind(opens[key]): continue
-        raise ValueError(f"{key} is {value!r}: it must be a {_kind(opens[key])}, such as {opens[key]!r}")
-    return state
+        if opens[key] is not None and _kind(value) != _kind(opens[key]):
+            raise ValueError(f"{key} is {value!r}: it must be a {_kind(opens[key])}, such as {opens[key]!r}")
+    return _as_json(state)
 
 # %% ../../nbs/modules/web.ipynb #5aa26e2b
 def still(
@@ -47,7 +54,8 @@ def still(
 _PAGE = """<style>.jp-OutputArea-child:has(#{id}) + .jp-OutputArea-child:has(.jupyter-widgets) {{ display: none }}</style>
 <div class="miniai-interactive" data-name="{name}" id="{id}">{still}</div>
 <script>(() => {{
-const place = document.currentScript?.previousElementSibling ?? document.getElementById("{id}");
+const before = document.currentScript?.previousElementSibling;
+const place = before?.id === "{id}" ? before : document.getElementById("{id}");
 {bundle}
 miniai_interactive.mount(place, {options});
 }})()</script>"""
@@ -69,46 +77,45 @@ def page(
 _LINK = """export default { render({ model, el }) {
   el.style.display = "none";
   const id = model.get("place");
-  const connect = () => {
-    const shown = globalThis.miniaiInteractives?.handles.get(id);
-    if (!shown) return;
-    removeEventListener("miniai-interactive", connect);
-    const same = () => JSON.stringify(shown.get()) === JSON.stringify(model.get("state"));
-    const pull = () => { if (!same()) shown.set(model.get("state")); };
-    let wait = 0;
-    shown.subscribe((state) => {
-      clearTimeout(wait);
-      wait = setTimeout(() => { if (!same()) { model.set("state", state); model.save_changes(); } }, 100);
-    });
-    model.on("change:state", pull);
+  let shown, wait;
+  const same = () => JSON.stringify(shown.get()) === JSON.stringify(model.get("state"));
+  const pull = () => { if (shown && !same()) shown.set(model.get("state")); };
+  const push = (state) => { if (!same()) { model.set("state", state); model.save_changes(); } };
+  const connect = () => {                                      // again, where the page is made anew
+    const now = globalThis.miniaiInteractives?.handles.get(id);
+    if (!now || now === shown) return;
+    shown = now;
+    shown.subscribe((state) => { clearTimeout(wait); if (now === shown) wait = setTimeout(() => push(state), 100); });
     pull();
   };
   addEventListener("miniai-interactive", connect);
+  model.on("change:state", pull);
   connect();
+  return () => { removeEventListener("miniai-interactive", connect); model.off("change:state", pull); };
 } }"""
 
-def _linked(place, state):
-    "The widget that carries the state of the place of that id."
+def _linked(state):
+    "The widget that carries the state."
     import anywidget, traitlets
     if "google.colab" in sys.modules: sys.modules["google.colab"].output.enable_custom_widget_manager()
     class Link(anywidget.AnyWidget):
         _esm = _LINK
-        place = traitlets.Unicode().tag(sync=True)
+        place = traitlets.Unicode().tag(sync=True)             # the id of the element that was shown last
         state = traitlets.Dict().tag(sync=True)
-    return Link(place=place, state=state)
+    return Link(state=state)
 
 # %% ../../nbs/modules/web.ipynb #3ae92d02
 class Shown:
     "An interactive on the page. Give it as a cell's last value, or to `display`."
     def __init__(self, name, state, live=False, **options):
-        self.name, self.id, self.options = name, f"miniai-{secrets.token_hex(4)}", options
-        self._given = interactives()[name]["defaults"] | _check_state(name, state)
-        self._link = _linked(self.id, self._given) if live else None
+        self.name, self.options = name, _as_json(options)
+        self._given = _as_json(interactives()[name]["defaults"]) | _check_state(name, state)
+        self._link = _linked(self._given) if live else None
     def __repr__(self): return f"<{self.options.get('title') or interactives()[self.name]['title']}: an interactive>"
     @property
     def state(self) -> dict:
         "What it shows: as the reader left it, if it is live, else as it was given."
-        return dict(self._link.state if self._link else self._given)
+        return _as_json(self._link.state if self._link else self._given)
     def set(self, **state):
         "Change what it shows, on the page too if it is live. Raises ValueError for what it has no place for."
         self._given = self.state | _check_state(self.name, state)
@@ -117,7 +124,10 @@ class Shown:
         "Call `f(state)` at each change that the reader makes. Raises RuntimeError if it is not live."
         if not self._link: raise RuntimeError(f"show({self.name!r}) is not live: say show({self.name!r}, live=True)")
         self._link.observe(lambda change: f(dict(change["new"])), "state")
-    def _repr_html_(self): return page(self.name, self.id, state=self._given, **self.options)
+    def _repr_html_(self):
+        id = f"miniai-{secrets.token_hex(4)}"                    # a new one each time: it may be shown in several places
+        if self._link: self._link.place = id
+        return page(self.name, id, state=self.state, **self.options)
     def _ipython_display_(self):
         from IPython.display import display
         display({"text/html": self._repr_html_(), "text/plain": repr(self)}, raw=True)
@@ -143,13 +153,14 @@ def show(
 ) -> Shown:
     "An interactive, for a cell's last value. Raises ValueError for an unknown name, or state that it has no place for."
     check_choice("name", name, interactives())
+    if name == "guess" and data is None: raise ValueError("show('guess') asks nothing: call guess(question, answer)")
     return Shown(name, state, live, title=title, data=_data(name) if data is None else data)
 
 # %% ../../nbs/modules/web.ipynb #4632c9a2
 def _measured(answer):
     "A number, the interval of several, or of a `Difference`, as `(value, [low, high] or None)`."
-    if not isinstance(answer, (int, float, Difference)): answer = paired(answer)
-    if not isinstance(answer, Difference): return float(answer), None
+    if isinstance(answer, Real) or getattr(answer, "ndim", None) == 0: return float(answer), None
+    if not isinstance(answer, Difference): answer = paired(answer)
     return answer.mean, [answer.low, answer.high] if math.isfinite(answer.low) else None
 
 def guess(
@@ -160,7 +171,7 @@ def guess(
     because: str = "",           # said with the answer
 ) -> Shown:
     "A form that locks the reader's guess, then shows what was measured. Raises ValueError for a wrong answer."
-    key = hashlib.sha256(question.encode()).hexdigest()[:12]
+    key = hashlib.sha256(json.dumps([question, choices and [*choices]]).encode()).hexdigest()[:12]
     data = dict(question=question, key=key, unit=unit, because=because)
     if choices is None:
         value, interval = _measured(answer)
