@@ -1,7 +1,7 @@
 // Descend by hand: choose where to go next, or steer with rate and momentum; blind, as an optimizer is.
 import {
-  LONGEST, STAY, again, clean, defaults, height, hindered, inside, isThere, last, rivalsOf, search, shown, step, surfaceOf,
-  undo,
+  LONGEST, STAY, again, clean, defaults, height, hindered, inside, isThere, last, rivalsOf, search, shown, step,
+  surfaceOf, undo,
 } from "./core/byhand.js";
 import { axesOf, boxOf, paintHeights, paintMap, paintWalks, veil } from "./core/byhandview.js";
 import { clipped, frame, handle, legend, picture } from "./core/canvas.js";
@@ -115,7 +115,8 @@ function walk(view) {
 const focused = ({ root }) => /** @type {ShadowRoot} */ (root.getRootNode()).activeElement;
 
 /** Gives the focus to a live button when what had it is switched off. @param {View} view
- * @param {() => Element | null} had what had it before all was drawn @param {HTMLButtonElement[]} buttons the first first */
+ * @param {() => Element | null} had what had it before all was drawn
+ * @param {HTMLButtonElement[]} buttons the first that is live gets it */
 function passOn(view, had, buttons) {
   view.draw(() => {
     const was = had();
@@ -170,7 +171,8 @@ function ground(view) {
     select(view, { label: "surface", choices: SURFACES.map((name) => [name, name]), get: (s) => s.surface,
       set: (kind, s) => again(s, kind, s.condition) }),
     slider(view, { label: "condition number", min: 1, max: 1000, log: true, get: (s) => s.condition,
-      off: (s) => s.surface !== "bowl", set: (condition, s) => again(s, s.surface, condition), hint: "largest curvature ÷ smallest" }),
+      off: (s) => s.surface !== "bowl", set: (condition, s) => again(s, s.surface, condition),
+      hint: "largest curvature ÷ smallest" }),
     start(view, 0), start(view, 1), el("p", { class: "hint" }, "A change of these begins the descent again."));
 }
 
@@ -190,12 +192,12 @@ function searching(view) {
 /** @param {View} view */
 function build(view) {
   const left = el("div", { class: "picture" }), right = el("div", { class: "controls" });
-  const task = "Get down to 1 % of the height you begin with (height: the loss above the lowest), in as few steps as you can. "
-    + "You know what an optimizer knows: "
-    + "the loss and the gradient where you stand. Drag the ring, or click in the picture; then press Step.";
-  const rivals = "Dashed in the lower picture: 1 %. To compare, SGD runs from your start at 51 rates from 0.0001 to 10, ten "
-    + "in each factor of 10; then at each of them with 12 momenta from 0.1 to 0.98. Its best is the one that is there first, "
-    + `and then stays below 1 % for ${STAY} more steps.`;
+  const task = "Get down to 1 % of the height you begin with (height: the loss above the lowest), in as few steps as "
+    + "you can. You know what an optimizer knows: the loss and the gradient where you stand. "
+    + "Drag the ring, or click in the picture; then press Step.";
+  const rivals = "Dashed in the lower picture: 1 %. To compare, SGD runs from your start at 51 rates from 0.0001 to "
+    + "10, ten in each factor of 10; then at each of them with 12 momenta from 0.1 to 0.98. Its best is the one that is "
+    + `there first and then stays below 1 % for ${STAY} more steps.`;
   const note = (/** @type {string} */ text) => el("p", { class: "note" }, text);
   view.root.append(note(task), el("div", { class: "row" }, left, right), note(rivals));
   /** @type {Element | null} */

@@ -166,9 +166,11 @@ const isPair = (/** @type {unknown} */ p) => Array.isArray(p) && p.length === 2
 
 /** @param {State} s @returns {State} */
 export function clean(s) {
-  const kind = SURFACES.some((name) => name === s.surface) ? s.surface : "bowl", condition = limit(s.condition, 1, 1000);
+  const kind = SURFACES.some((name) => name === s.surface) ? s.surface : "bowl";
+  const condition = limit(s.condition, 1, 1000);
   const on = surfaceOf({ surface: kind, condition }), fits = s.path.length > 0 && s.path.every(isPair);
-  const path = fits ? s.path.slice(0, LONGEST + 1) : [startOf(kind, condition)], known = s.velocities.slice(0, path.length);
+  const path = fits ? s.path.slice(0, LONGEST + 1) : [startOf(kind, condition)];
+  const known = s.velocities.slice(0, path.length);
   const still = path.map(() => /** @type {Pair} */ ([0, 0]));
   const velocities = known.length === path.length && known.every(isPair) ? known : still;
   const next = inside(on, isPair(s.next) ? s.next : downhill(on, path[path.length - 1]));

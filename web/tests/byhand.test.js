@@ -88,7 +88,8 @@ test("a higher condition is never easier; both directions of the bowl hold a goo
 });
 
 test("a fly-by is no arrival", () => {
-  const on = surface("beale"), path = /** @type {Pair[]} */ (descend(on, optimizer("SGD", { lr: 0.3, momentum: 0.2 }), 4));
+  const on = surface("beale"), rule = optimizer("SGD", { lr: 0.3, momentum: 0.2 });
+  const path = /** @type {Pair[]} */ (descend(on, rule, 4));
   assert.equal(arrival(on, path), 2);
   assert.equal(fastest(on, on.start, [0.2], [0.3]), null);
 });
@@ -103,7 +104,8 @@ test("the score, once it is known", () => {
   const s = { ...defaults, ...begin("bowl", 7, [-4, 1]) };
   assert.equal(score(s), "…");
   search(s);
-  assert.match(score(s), /^SGD \(rate [\d.]+\): \d+ steps\nSGD with momentum \(rate [\d.]+, momentum [\d.]+\): \d+ steps$/);
+  assert.match(score(s),
+    /^SGD \(rate [\d.]+\): \d+ steps\nSGD with momentum \(rate [\d.]+, momentum [\d.]+\): \d+ steps$/);
   assert.match(words(s), /^Step 0: loss 11.5; gradient \(−4, 7\)\.\nTo beat:\nSGD/);
   assert.match(words({ ...s, path: [...s.path, [9e5, 0]] }), /^Step 1: loss 4.05×10¹¹, far above the start;/);
   assert.match(words({ ...s, path: [[0, 0]] }), /begin at the bottom/);
