@@ -196,8 +196,8 @@ function build(view) {
     + "you can. You know what an optimizer knows: the loss and the gradient where you stand. "
     + "Drag the ring, or click in the picture; then press Step.";
   const rivals = "Dashed in the lower picture: 1 %. To compare, SGD runs from your start at 51 rates from 0.0001 to "
-    + "10, ten in each factor of 10; then at each of them with 12 momenta from 0.1 to 0.98. Its best is the one that is "
-    + `there first and then stays below 1 % for ${STAY} more steps.`;
+    + "10, ten in each factor of 10; then at each of them with 12 momenta from 0.1 to 0.98. Its best is the one "
+    + `that is there first and then stays below 1 % for ${STAY} more steps.`;
   const note = (/** @type {string} */ text) => el("p", { class: "note" }, text);
   view.root.append(note(task), el("div", { class: "row" }, left, right), note(rivals));
   /** @type {Element | null} */

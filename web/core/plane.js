@@ -70,14 +70,14 @@ function places(field, at, name, taken) {
   for (const { x, y, key } of spots) {
     let room = Math.min((x - left) / 3, (right - x) / 3, y - top, bottom - y,
       ...taken.map(([a, b]) => near(a - x, b - y)));
-    const least = found.get(key)?.room ?? 8;
+    const least = found.get(key)?.room ?? 7;
     for (const other of spots) {
       if (room <= least) break;
       if (other.key !== key) room = Math.min(room, near(other.x - x, other.y - y));
     }
     if (room > least) found.set(key, { room, x, y });
   }
-  return [...found].map(([key, { x, y }]) => [key, x, y]);
+  return [...found].filter(([key, { room }]) => room > 1.3 * key.length).map(([key, { x, y }]) => [key, x, y]);
 }
 
 /** @param {CanvasRenderingContext2D} ctx @param {import("./field.js").Field} field @param {number[]} lines their levels
@@ -99,15 +99,18 @@ function contours(ctx, field, lines, lowest, colours) {
 
 /** Where the number of each contour line goes: on it, and apart from the others.
  * @param {import("./field.js").Field} field @param {number[]} lines their levels @param {number} column
+ * @param {boolean[]} ways false: the first from above; true: from below
  * @returns {[string, number, number][]} */
-function numbers(field, lines, column) {
+function numbers(field, lines, column, ways) {
   /** @type {[string, number, number][]} */
   const found = [];
-  for (const level of lines) {
-    for (let row = 0; row < field.rows; row++) {
+  for (const [level, up] of ways.flatMap((way) => lines.map((l) => /** @type {const} */ ([l, way])))) {
+    for (let i = 0; i < field.rows; i++) {
+      const row = up ? field.rows - 1 - i : i;
       if (field.values[row * field.columns + column] > level) continue;
       const y = field.y(row);
-      const apart = row > 3 && found.every(([, , other]) => Math.abs(y - other) > 14);
+      const apart = i > 3 && found.every(([text, , other]) =>
+        Math.abs(y - other) > (text === String(level) ? 40 : 14));
       if (apart) found.push([String(level), field.x(column), y]);
       break;
     }
@@ -115,8 +118,8 @@ function numbers(field, lines, column) {
   return found;
 }
 
-const NAMES = { monotone: "no swing (real)", alternating: "side to side (real)", critical: "",
-  complex: "swings (complex)", divergent: "diverges" };
+const NAMES = { monotone: "no swing", alternating: "side to side", critical: "", complex: "swings",
+  divergent: "diverges" };
 
 /** All of the plane but the point. @param {CanvasRenderingContext2D} ctx @param {number} width @param {number} height
  * @param {Kind} kind @param {number} condition @param {Colours} colours */
@@ -135,8 +138,8 @@ export function paintPlane(ctx, width, height, kind, condition, colours) {
     for (const part of new Set([1, 1 / condition])) border(ctx, at, kind, part, colours);
     bestPair(ctx, at, kind, condition, colours);
   });
-  const column = Math.round(field.columns * (condition > 1 ? 0.5 : kind === "nesterov" ? 0.15 : 0.3));
-  const figures = numbers(field, lines, column);
+  const column = Math.round(field.columns * (condition > 1 ? 0.45 : kind === "nesterov" ? 0.15 : 0.3));
+  const figures = numbers(field, lines, column, condition > 1 ? [true, false] : [false]);
   const name = (/** @type {number} */ z, /** @type {number} */ momentum) => {
     const found = region(kind, z, momentum);
     if (condition > 1) return slowest(kind, z, momentum, condition) >= 1 ? NAMES.divergent : "";
