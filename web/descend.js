@@ -1,6 +1,7 @@
 // Descend by hand: choose where to go next, or steer with rate and momentum; blind, as an optimizer is.
 import {
-  LONGEST, begin, clean, defaults, height, hindered, inside, isThere, last, rivalsOf, search, step, surfaceOf, undo,
+  LONGEST, STAY, again, clean, defaults, height, hindered, inside, isThere, last, rivalsOf, search, shown, step,
+  surfaceOf, undo,
 } from "./core/byhand.js";
 import { axesOf, boxOf, paintHeights, paintMap, paintWalks, veil } from "./core/byhandview.js";
 import { clipped, frame, handle, legend, picture } from "./core/canvas.js";
@@ -21,24 +22,29 @@ const steps = (/** @type {number} */ n) => `${n} ${n === 1 ? "step" : "steps"}`;
 export function score(s) {
   const found = rivalsOf(s);
   if (!found) return "…";
-  const [plain, heavy] = found.map((r) => (r ? `: ${steps(r.steps)}` : ": not there in 1,000 steps"));
-  const rate = found[0] ? `, ${short(found[0].rate)}` : "";
-  const pair = found[1] ? `, ${short(found[1].rate)} and ${short(found[1].momentum)}` : "";
-  return `SGD at its best fixed rate${rate}${plain}; at its best rate and momentum${pair}${heavy}.`;
+  return found.map((r, i) => {
+    const name = i ? "SGD with momentum" : "SGD";
+    if (!r) return `${name}: not there in 1,000 steps`;
+    return `${name} (rate ${short(r.rate)}${i ? `, momentum ${short(r.momentum)}` : ""}): ${steps(r.steps)}`;
+  }).join("\n");
 }
 
 /** What one knows where one stands, in words. @param {State} s */
 export function words(s) {
   const on = surfaceOf(s), here = last(s), n = s.path.length - 1;
-  const [gx, gy] = on.gradient(...here), start = height(on, s.path[0]);
-  const left = start > 0 && n > 0 ? `, ${short((100 * height(on, here)) / start, 2)} % of the start's height` : "";
-  const seen = `Step ${n}: loss ${short(on.f(...here))}${left}; gradient (${short(gx)}, ${short(gy)}).`;
-  if (isThere(s)) return `You are there, in ${steps(n)}. ${score(s)}\n${seen}`;
-  return [seen, `To beat: ${score(s)}`, hindered(s)].filter(Boolean).join("\n");
+  const [gx, gy] = on.gradient(...here), percent = (100 * height(on, here)) / height(on, s.path[0]);
+  if (isThere(s) && n === 0) return "You begin at the bottom: choose another start.";
+  const left = percent > 1000 ? ", far above the start" : `, ${short(percent, 2)} % of the start's height`;
+  const seen = `Step ${n}: loss ${short(on.f(...here))}${n ? left : ""}; gradient (${short(gx)}, ${short(gy)}).`;
+  if (!isThere(s)) return [seen, hindered(s), `To beat:\n${score(s)}`].filter(Boolean).join("\n");
+  return `You are there, in ${steps(n)}${s.seen ? ", having seen the map" : ""}.\n${score(s)}\n${seen}`;
 }
 
-/** Whether the map and the optimizers' paths are shown. @param {State} s */
-export function shown(s) { return s.map || isThere(s); }
+/** How far a point is from where one stands, in words. @param {State} s @param {Pair} point */
+export function away(s, [x, y]) {
+  const [fromX, fromY] = last(s), far = (/** @type {number} */ by) => short(Math.abs(by));
+  return `${far(x - fromX)} ${x < fromX ? "left" : "right"}, ${far(y - fromY)} ${y < fromY ? "down" : "up"}`;
+}
 
 /** The paths to draw, yours last. @param {View} view @param {State} s */
 function walks({ colours }, s) {
@@ -56,7 +62,7 @@ function stage(view) {
     label: (s) => `${shown(s) ? "The map, and the path on it" : "The path; the map is hidden"}. ${words(s)}`,
     paint(ctx, width, tall, s) {
       const surface = surfaceOf(s), at = axesOf(surface, width), { xlim, ylim } = surface, { colours } = view;
-      frame(ctx, at, { xlim, ylim, box: at.box, xlabel: "x", ylabel: "y" }, colours);
+      if (shown(s)) frame(ctx, at, { xlim, ylim, box: at.box, xlabel: "x", ylabel: "y" }, colours);
       const key = `${surface.name} ${colours.dark}`;
       if (shown(s)) keep(ctx, width, tall, key, (own) => paintMap(own, at, surface, colours));
       else veil(ctx, at, colours);
@@ -74,7 +80,7 @@ function chooser(view, on) {
   const ring = handle(view, on, {
     label: "next point",
     at: ({ next: [x, y] }) => [at().x(x), at().y(y)],
-    say: ({ next: [x, y] }) => `x ${short(x)}, y ${short(y)}`,
+    say: (s) => (shown(s) ? `x ${short(s.next[0])}, y ${short(s.next[1])}` : away(s, s.next)),
     drag: (px, py) => choose([at().fromX(px), at().fromY(py)]),
     nudge(right, up) {
       const { next: [x, y] } = view.state, { xlim } = surfaceOf(view.state), unit = (xlim[1] - xlim[0]) / 100;
@@ -94,12 +100,28 @@ function chooser(view, on) {
 function walk(view) {
   const take = button("Step", () => view.set(step(view.state)));
   const back = button("Undo", () => view.set(undo(view.state)));
-  const anew = button("Begin again", () => view.set(begin(view.state.surface, view.state.condition, view.state.path[0])));
+  const anew = button("Begin again", () => {
+    const s = view.state;
+    view.set(again(s, s.surface, s.condition, s.path[0]));
+  });
   view.draw((s) => {
     take.disabled = hindered(s) !== "";
     back.disabled = anew.disabled = s.path.length < 2;
   });
-  return el("div", {}, take, back, anew);
+  return { buttons: [take, anew, back], element: el("div", {}, take, back, anew) };
+}
+
+/** What has the keyboard's focus. @param {View} view */
+const focused = ({ root }) => /** @type {ShadowRoot} */ (root.getRootNode()).activeElement;
+
+/** Gives the focus to a live button when what had it is switched off. @param {View} view
+ * @param {() => Element | null} had what had it before all was drawn
+ * @param {HTMLButtonElement[]} buttons the first that is live gets it */
+function passOn(view, had, buttons) {
+  view.draw(() => {
+    const was = had();
+    if (was instanceof HTMLButtonElement && (was.disabled || was.hidden)) buttons.find((b) => !b.disabled)?.focus();
+  });
 }
 
 /** @param {View} view */
@@ -121,21 +143,24 @@ function nextStep(view) {
     slider(view, { label: "learning rate", min: 1e-4, max: 10, log: true, off, get: (s) => s.rate,
       set: (rate) => ({ rate }) }),
     slider(view, { label: "momentum", max: 0.99, step: 0.01, off, get: (s) => s.momentum,
-      set: (momentum) => ({ momentum }), hint: "share of the velocity that stays; change both before any step" }),
+      set: (momentum) => ({ momentum }), hint: "share of the velocity that stays; you may change both between steps" }),
     check(view, { label: "downhill arrow", get: (s) => s.arrow, set: (arrow) => ({ arrow }) }),
-    check(view, { label: "map, before you are there", get: (s) => s.map, set: (map) => ({ map }) }));
+    check(view, { label: "map, before you are there", get: (s) => s.map,
+      set: (map, s) => ({ map, seen: s.seen || map }) }));
 }
 
 /** @param {View} view @param {0 | 1} i x or y */
 function start(view, i) {
   const lim = (/** @type {State} */ s) => surfaceOf(s)[i ? "ylim" : "xlim"];
   return slider(view, {
-    label: `start ${"xy"[i]}`, min: 0, max: 100, step: 1, say: () => short(view.state.path[0][i]),
+    label: `start ${"xy"[i]}`, min: 0, max: 100, step: 1,
+    say: (percent) => (shown(view.state) ? short(view.state.path[0][i]) : `${percent} %`),
+    hint: i ? "from the picture's bottom to its top" : "from the picture's left to its right",
     get: (s) => Math.round((100 * (s.path[0][i] - lim(s)[0])) / (lim(s)[1] - lim(s)[0])),
     set(percent, s) {
       const [low, high] = lim(s), moved = low + (percent / 100) * (high - low), [x, y] = s.path[0];
       const [nearX, nearY] = inside(surfaceOf(s), [moved, moved]);
-      return begin(s.surface, s.condition, i ? [x, nearY] : [nearX, y]);
+      return again(s, s.surface, s.condition, i ? [x, nearY] : [nearX, y]);
     },
   });
 }
@@ -144,10 +169,10 @@ function start(view, i) {
 function ground(view) {
   return group("The surface",
     select(view, { label: "surface", choices: SURFACES.map((name) => [name, name]), get: (s) => s.surface,
-      set: (kind, s) => begin(kind, s.condition) }),
-    slider(view, { label: "condition", min: 1, max: 1000, log: true, get: (s) => s.condition,
-      off: (s) => s.surface !== "bowl", set: (condition, s) => begin(s.surface, condition, s.path[0]),
-      hint: "of the bowl: curvature along y over that along x" }),
+      set: (kind, s) => again(s, kind, s.condition) }),
+    slider(view, { label: "condition number", min: 1, max: 1000, log: true, get: (s) => s.condition,
+      off: (s) => s.surface !== "bowl", set: (condition, s) => again(s, s.surface, condition),
+      hint: "largest curvature ÷ smallest" }),
     start(view, 0), start(view, 1), el("p", { class: "hint" }, "A change of these begins the descent again."));
 }
 
@@ -167,13 +192,20 @@ function searching(view) {
 /** @param {View} view */
 function build(view) {
   const left = el("div", { class: "picture" }), right = el("div", { class: "controls" });
-  const task = "Get down to 1 % of the height you begin with, in as few steps as you can. You know what an optimizer knows: "
-    + "the loss and the gradient where you stand. Drag the ring, or click in the picture; then press Step.";
-  const rivals = "Dashed in the lower picture: 1 %. To compare, SGD runs from your start at 51 rates from 0.0001 to 10, ten "
-    + "in each factor of 10; then at each of them with 12 momenta from 0.1 to 0.98. Its best is the one that is there first.";
+  const task = "Get down to 1 % of the height you begin with (height: the loss above the lowest), in as few steps as "
+    + "you can. You know what an optimizer knows: the loss and the gradient where you stand. "
+    + "Drag the ring, or click in the picture; then press Step.";
+  const rivals = "Dashed in the lower picture: 1 %. To compare, SGD runs from your start at 51 rates from 0.0001 to "
+    + "10, ten in each factor of 10; then at each of them with 12 momenta from 0.1 to 0.98. Its best is the one "
+    + `that is there first and then stays below 1 % for ${STAY} more steps.`;
   const note = (/** @type {string} */ text) => el("p", { class: "note" }, text);
   view.root.append(note(task), el("div", { class: "row" }, left, right), note(rivals));
-  left.append(stage(view), walk(view), status(view, words), heights(view));
+  /** @type {Element | null} */
+  let had = null;
+  view.draw(() => { had = focused(view); });
+  const scene = stage(view), { buttons, element } = walk(view);
+  passOn(view, () => had, buttons);
+  left.append(scene, element, status(view, words), heights(view));
   right.append(nextStep(view), ground(view));
   searching(view);
 }

@@ -5,9 +5,9 @@ import { layer } from "./core/field.js";
 import { python, short } from "./core/format.js";
 import { interactive } from "./core/interactive.js";
 import {
-  KINDS, best, bestMomentum, eigenvalues, factor, modes, path, region, settings, slowest,
+  FAR, KINDS, best, bestMomentum, discriminant, eigenvalues, factor, modes, path, region, settings, slowest, tenth,
 } from "./core/modes.js";
-import { WIDEST, paintEigenvalues, paintLines, paintPlane, planeAxes } from "./core/plane.js";
+import { WIDEST, levels, paintEigenvalues, paintLines, paintPlane, planeAxes } from "./core/plane.js";
 
 /** @typedef {import("./core/interactive.js").View<State, unknown>} View */
 /** @typedef {import("./core/modes.js").Kind} Kind */
@@ -44,26 +44,34 @@ export function curvatures({ curvature, condition }) {
 
 const percent = (/** @type {number} */ rho) => `${short(100 * rho, rho > 0.9 ? 3 : 2)} %`;
 const MANNER = {
-  monotone: "real, it comes nearer from one side",
-  alternating: "real, it jumps from side to side",
-  critical: "the border of real and complex, where the two modes coincide",
-  complex: "complex, it swings",
-  divergent: "divergent",
+  monotone: "no swing (real), it comes nearer from one side",
+  alternating: "no swing (real), it jumps from side to side",
+  critical: "on the border of no swing (real) and swing (complex), where the two modes coincide",
+  complex: "it swings (complex)",
+  divergent: "it diverges",
 };
 
 /** @param {Kind} kind @param {number} z @param {number} momentum */
 function pace(kind, z, momentum) {
-  const rho = factor(kind, z, momentum);
-  if (rho >= 1) return `it grows ${short(rho)}-fold a step in the long run`;
+  const rho = factor(kind, z, momentum), found = tenth(kind, z, momentum);
+  if (!found) return `it grows ${short(rho)}-fold a step in the long run`;
   if (rho < 1e-6) return "it arrives within two steps";
-  const tenth = short(-1 / Math.log10(rho), 2);
-  return `in the long run a step leaves ${percent(rho)} of the distance, or a tenth after ${tenth} steps`;
+  const grows = found.most > 1.05 ? `it first grows to ${short(found.most, 2)} times the start's and ` : "it ";
+  const { steps } = found;
+  const after = steps < Infinity ? `after ${short(steps, 6)}` : `only after more than ${short(FAR, 6)}`;
+  return `in the long run a step leaves ${percent(rho)} of the distance; `
+    + `from rest ${grows}stays below a tenth ${after} steps`;
 }
 
 /** The rate below which it settles. @param {State} s */
 export function bound({ kind, momentum, curvature }) {
   const share = kind === "nesterov" ? 1 + 2 * momentum : kind === "damped" ? 1 - momentum : 1;
   return (2 + 2 * momentum) / curvature / share;
+}
+
+/** Whether no momentum settles at this rate. @param {State} s */
+export function unsettled({ kind, rate, curvature, condition }) {
+  return slowest(kind, rate * curvature, bestMomentum(kind, rate * curvature, condition), condition) >= 1;
 }
 
 /** What the picture shows, in words. @param {State} s */
@@ -75,6 +83,7 @@ export function words(s) {
     return `${start}: ${MANNER[region(kind, here, momentum)]}; ${pace(kind, here, momentum)}.`;
   });
   if (slowest(kind, z, momentum, condition) >= 1) {
+    if (unsettled(s)) return [...ways, "No momentum settles at this rate."].join("\n");
     return [...ways, `With this momentum it settles at rates below ${short(bound(s))}.`].join("\n");
   }
   const better = bestMomentum(kind, z, condition), leaves = slowest(kind, z, better, condition);
@@ -115,20 +124,28 @@ function plane(view) {
   });
   const at = () => planeAxes(view.state.kind, ...on.size());
   const z = () => view.state.rate * view.state.curvature;
-  handle(view, on, {
+  const place = (/** @type {number} */ px, /** @type {number} */ py) =>
+    view.set(moved(view.state, at().fromX(px), at().fromY(py)));
+  const point = handle(view, on, {
     label: "rate and momentum",
     say: ({ rate, momentum }) => `rate ${short(rate)}, momentum ${short(momentum)}`,
     at: ({ momentum }) => [at().x(z()), at().y(momentum)],
-    drag: (px, py) => view.set(moved(view.state, at().fromX(px), at().fromY(py))),
+    drag: place,
     nudge(right, up) {
       const { kind, momentum } = view.state;
       view.set(moved(view.state, z() + (right * WIDEST[kind]) / 400, momentum + up / 100));
     },
   });
-  const entries = legend(view, () => [
+  on.element.addEventListener("click", (event) => {
+    if (event.target === point) return;
+    const box = on.element.getBoundingClientRect();
+    place(event.clientX - box.left, event.clientY - box.top);
+  });
+  const entries = legend(view, ({ kind, condition }) => [
     { label: "best momentum at each rate; dot: best of all", colour: view.colours.second },
-    { label: "a step leaves 0.3, 0.5, 0.7 … of the distance; thick: all of it", colour: view.colours.ink },
-    { label: "border of real and complex", colour: view.colours.ink, dash: [5, 4] }]);
+    { label: `a step leaves ${levels(kind, condition).slice(0, 3).join(", ")} … of the distance; thick: all of it`,
+      colour: view.colours.ink },
+    { label: "border of no swing (real) and swing (complex)", colour: view.colours.ink, dash: [5, 4] }]);
   return el("div", {}, on.element, entries);
 }
 
@@ -165,12 +182,15 @@ function paths(view) {
 
 /** @param {View} view @param {State} s */
 function lossLines({ colours }, s) {
-  const all = curvatures(s), rho = slowest(s.kind, s.rate * s.curvature, s.momentum, s.condition);
+  const all = curvatures(s), least = 1e-15, rho = slowest(s.kind, s.rate * s.curvature, s.momentum, s.condition);
   const values = path(s.kind, s.rate, s.momentum, all, STEPS)
     .map((p) => p.reduce((sum, x, i) => sum + (all[i] * x * x) / 2, 0));
-  return [{ label: "loss", colour: colours.accent, width: 2.5, values },
-    { label: "as the plane's factor has it", colour: colours.soft, dash: [5, 4], width: 1.5,
-      values: values.map((_, t) => values[0] * rho ** (2 * t)) }];
+  const drawn = (/** @type {number} */ v) => Math.max(v, values[0] * least);
+  const zero = values.findIndex((v) => v < values[0] * 1e-30);
+  return [{ label: zero < 0 ? "loss" : `loss: 0 from step ${zero}`, colour: colours.accent, width: 2.5,
+    values: values.map(drawn) },
+    { label: "the rate of shrinking that the plane says", colour: colours.soft, dash: [5, 4], width: 1.5,
+      values: values.map((_, t) => drawn(values[0] * rho ** (2 * t))) }];
 }
 
 /** @param {View} view */
@@ -189,9 +209,13 @@ function loss(view) {
 
 /** The eigenvalues in words. @param {State} s */
 export function spectrum(s) {
-  const each = curvatures(s).map((lambda) => eigenvalues(s.kind, s.rate * lambda, s.momentum).map(({ re, im }) => {
-    return im ? `${short(re)} ${im > 0 ? "+" : "−"} ${short(Math.abs(im))}i` : short(re);
-  }).join(" and "));
+  const each = curvatures(s).map((lambda) => {
+    const pair = eigenvalues(s.kind, s.rate * lambda, s.momentum);
+    if (Math.abs(discriminant(s.kind, s.rate * lambda, s.momentum)) < 1e-9) return `${short(pair[0].re)} twice`;
+    return pair.map(({ re, im }) => {
+      return im ? `${short(re)} ${im > 0 ? "+" : "−"} ${short(Math.abs(im))}i` : short(re);
+    }).join(" and ");
+  });
   return each.join("; flat direction ");
 }
 
@@ -205,7 +229,8 @@ function modesPlot(view) {
   });
   const text = el("p", { class: "note" });
   view.draw((s) => {
-    text.textContent = `The modes: eigenvalues ${spectrum(s)}. A mode inside the circle dies out; dashed: the slowest.`;
+    text.textContent = "The distance is the sum of two modes; each step multiplies a mode by its eigenvalue: "
+      + `${spectrum(s)}. Inside the circle a mode dies out; dashed: the slowest; arrow: outside of the picture.`;
   });
   return el("div", {}, on.element, text);
 }
@@ -215,6 +240,12 @@ function controls(view) {
   const to = (/** @type {number} */ z, /** @type {number} */ momentum) =>
     view.set({ rate: z / view.state.curvature, momentum });
   const here = () => view.state.rate * view.state.curvature;
+  const bestHere = button("Best momentum at this rate", () =>
+    to(here(), bestMomentum(view.state.kind, here(), view.state.condition)));
+  view.draw((s) => {
+    bestHere.disabled = unsettled(s);
+    bestHere.title = unsettled(s) ? "no momentum settles at this rate" : "";
+  });
   const rule = group("The rule",
     select(view, { label: "velocity", choices: CHOICES, get: (s) => s.kind,
       set: (kind) => ({ kind: /** @type {Kind} */ (kind) }) }),
@@ -222,7 +253,7 @@ function controls(view) {
       set: (rate) => ({ rate }) }),
     slider(view, { label: "momentum μ", max: 0.99, step: 0.01, get: (s) => s.momentum,
       set: (momentum) => ({ momentum }), hint: "the share of the velocity that stays at each step" }),
-    button("Best momentum at this rate", () => to(here(), bestMomentum(view.state.kind, here(), view.state.condition))),
+    bestHere,
     button("Best of all", () => {
       const { z, momentum } = best(view.state.kind, view.state.condition);
       to(z, momentum);
@@ -230,9 +261,9 @@ function controls(view) {
   const bowl = group("The bowl",
     slider(view, { label: "curvature λ", min: 0.1, max: 10, log: true, get: (s) => s.curvature,
       set: (curvature) => ({ curvature }), hint: "of the steepest direction: the gradient is λ times the distance" }),
-    slider(view, { label: "condition", min: 1, max: 1000, log: true, get: (s) => s.condition,
+    slider(view, { label: "condition number", min: 1, max: 1000, log: true, get: (s) => s.condition,
       set: (condition) => ({ condition }), say: (v) => (v > 1 ? short(v) : "1: one direction"),
-      hint: "largest curvature over smallest; above 1 there are two directions" }));
+      hint: "largest curvature ÷ smallest" }));
   return el("div", {}, rule, bowl);
 }
 
@@ -240,8 +271,8 @@ function controls(view) {
 function build(view) {
   const left = el("div", { class: "picture" }), right = el("div", { class: "picture" });
   view.root.append(el("div", { class: "row" }, left, right), code(view, write));
-  left.append(plane(view), status(view, words), controls(view));
-  right.append(paths(view), loss(view), modesPlot(view));
+  left.append(plane(view), paths(view), status(view, words));
+  right.append(controls(view), loss(view), modesPlot(view));
 }
 
 /** @type {import("./core/interactive.js").Spec<State, unknown>} */

@@ -86,9 +86,10 @@ def test_the_next_point_by_mouse_finger_and_keys(browser, how):
 def test_a_descent_to_the_end_and_what_python_reads(page):
     page.evaluate(OPEN, dict(next=[-.2, 0]))
     status, step = page.locator("p.status"), page.get_by_role("button", name="Step", exact=True)
-    expect(status).to_contain_text("To beat: SGD at its best fixed rate, 0.15: 12 steps")
+    expect(status).to_contain_text("To beat:\nSGD (rate 0.15): 12 steps\n"
+                                      "SGD with momentum (rate 0.2, momentum 0.4): 5 steps")
     step.click()
-    expect(status).to_contain_text("You are there, in 1 step. SGD at its best")
+    expect(status).to_contain_text("You are there, in 1 step.\nSGD (rate 0.15): 12 steps")
     expect(step).to_be_disabled()
     expect(page.get_by_text("momentum at its best")).to_be_visible()
     assert not page.get_by_role("slider", name="next point").is_visible()
@@ -104,6 +105,18 @@ def test_a_descent_to_the_end_and_what_python_reads(page):
     assert page.evaluate("there.get().path") == [[-1.5, 1e-6]]
     page.get_by_role("slider", name="start x").fill("100")
     assert page.evaluate("there.get().path") == [[2, 1e-6]]
+
+def test_the_keyboard_goes_on_after_the_end_and_the_bottom_is_not_told_before(page):
+    page.evaluate(OPEN, dict(next=[-.2, 0]))
+    ring = page.get_by_role("slider", name="next point")
+    assert ring.get_attribute("aria-valuetext") == "3.8 right, 1.5 down"
+    expect(page.get_by_role("slider", name="start x")).to_have_attribute("aria-valuetext", "10 %")
+    ring.press("Enter")
+    expect(page.get_by_role("button", name="Begin again")).to_be_focused()
+    expect(page.get_by_role("slider", name="start x")).to_have_attribute("aria-valuetext", "−4")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Step", exact=True)).to_be_focused()
+    assert page.evaluate("there.get().path.length") == 1 and page.evaluate("there.get().seen")
 
 @pytest.mark.parametrize("width", [375, 1000])
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -34,12 +34,18 @@ export function steer(on, point, velocity, rate, momentum) {
   return { point: [point[0] - rate * vx, point[1] - rate * vy], velocity: [vx, vy] };
 }
 
+/** How many steps an optimizer must stay at the bottom: a fly-by is no arrival. */
+export const STAY = 20;
+
 /** @param {Surface} on @param {Pair} start @param {number} rate @param {number} momentum @param {number} most steps
- * @param {number} enough the height @returns {number} steps; Infinity: it is not there */
+ * @param {number} enough the height @returns {number} steps; Infinity: it is not there, or leaves again */
 function stepsTo(on, [x, y], rate, momentum, most, enough) {
   const lowest = on.minimum ? on.f(...on.minimum) : 0;
-  for (let i = 0, vx = 0, vy = 0; i <= most; i++) {
-    if (on.f(x, y) - lowest <= enough) return i;
+  for (let i = 0, vx = 0, vy = 0, there = Infinity; i <= most || there <= most; i++) {
+    const low = on.f(x, y) - lowest <= enough;
+    if (low) there = Math.min(there, i);
+    else if (there <= most) break;
+    if (i === there + STAY) return there;
     const g = on.gradient(x, y);
     vx = momentum * vx + g[0];
     vy = momentum * vy + g[1];
@@ -55,7 +61,7 @@ export const MOMENTA = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95,
 export const MOST = 1000;
 
 /**
- * The rate and momentum, out of all that are given, that are there first; the lowest rate among equals.
+ * The rate and momentum, out of all that are given, that are there first and stay; the lowest rate among equals.
  * @param {Surface} on
  * @param {Pair} start
  * @param {number[]} momenta
@@ -111,6 +117,7 @@ export function downhill(on, [x, y]) {
  * @property {number} momentum of the next step, likewise
  * @property {boolean} arrow whether an arrow points downhill
  * @property {boolean} map whether the map is shown before the arrival
+ * @property {boolean} seen whether it has been
  */
 
 /** How many steps a path may have. */
@@ -137,28 +144,39 @@ export function inside({ xlim, ylim }, [x, y]) {
   return [limit(near(x), ...xlim), limit(near(y), ...ylim)];
 }
 
-/** At the start, nothing done. @param {string} kind @param {number} condition @param {Pair} [start] the surface's */
-export function begin(kind, condition, start = surfaceOf({ surface: kind, condition }).start) {
+/** Where a descent begins: at the surface's own start; in the bowl with y scaled, so that each direction holds the same
+ * share of the height at any condition. @param {string} kind @param {number} condition @returns {Pair} */
+export function startOf(kind, condition) {
+  const on = surfaceOf({ surface: kind, condition }), [x, y] = on.start;
+  return kind === "bowl" ? inside(on, [x, y * Math.sqrt(10 / condition)]) : on.start;
+}
+
+/** At the start, nothing done. @param {string} kind @param {number} condition @param {Pair} [start] */
+export function begin(kind, condition, start = startOf(kind, condition)) {
   const on = surfaceOf({ surface: kind, condition }), still = /** @type {Pair} */ ([0, 0]);
   return { surface: kind, condition, path: [start], velocities: [still], next: inside(on, downhill(on, start)) };
 }
 
 /** @type {State} */
-export const defaults = { ...begin("bowl", 10), way: "choose", rate: 0.05, momentum: 0, arrow: true, map: false };
+export const defaults = { ...begin("bowl", 10), way: "choose", rate: 0.05, momentum: 0, arrow: true, map: false,
+  seen: false };
 
 const isPair = (/** @type {unknown} */ p) => Array.isArray(p) && p.length === 2
   && p.every((v) => Number.isFinite(v) && Math.abs(v) <= 1e6);
 
 /** @param {State} s @returns {State} */
 export function clean(s) {
-  const kind = SURFACES.some((name) => name === s.surface) ? s.surface : "bowl", condition = limit(s.condition, 1, 1000);
+  const kind = SURFACES.some((name) => name === s.surface) ? s.surface : "bowl";
+  const condition = limit(s.condition, 1, 1000);
   const on = surfaceOf({ surface: kind, condition }), fits = s.path.length > 0 && s.path.every(isPair);
-  const path = fits ? s.path.slice(0, LONGEST + 1) : [on.start], known = s.velocities.slice(0, path.length);
+  const path = fits ? s.path.slice(0, LONGEST + 1) : [startOf(kind, condition)];
+  const known = s.velocities.slice(0, path.length);
   const still = path.map(() => /** @type {Pair} */ ([0, 0]));
   const velocities = known.length === path.length && known.every(isPair) ? known : still;
   const next = inside(on, isPair(s.next) ? s.next : downhill(on, path[path.length - 1]));
   return { surface: kind, condition, path, velocities, next, way: s.way === "steer" ? "steer" : "choose",
-    rate: limit(s.rate, 1e-4, 10), momentum: limit(s.momentum, 0, 0.99), arrow: s.arrow, map: s.map };
+    rate: limit(s.rate, 1e-4, 10), momentum: limit(s.momentum, 0, 0.99), arrow: s.arrow, map: s.map,
+    seen: s.seen || s.map };
 }
 
 /** Where the next step would go. @param {State} s @returns {{ point: Pair, velocity: Pair }} */
@@ -170,6 +188,9 @@ export function ahead(s) {
 /** Whether the path is at the bottom. @param {State} s */
 export function isThere(s) { return arrival(surfaceOf(s), s.path) !== null; }
 
+/** Whether the map and the optimizers' paths are shown. @param {State} s */
+export function shown(s) { return s.map || isThere(s); }
+
 /** Why there is no next step; empty if there is one. @param {State} s */
 export function hindered(s) {
   if (isThere(s)) return "You are there.";
@@ -179,18 +200,24 @@ export function hindered(s) {
   return String(point) === String(last(s)) ? "The next point is the one you stand on: choose another." : "";
 }
 
-/** After the next step; the point to choose then goes on as far again. @param {State} s @returns {Partial<State>} */
+/** After the next step; the point to choose is then at the arrow's tip. @param {State} s @returns {Partial<State>} */
 export function step(s) {
   if (hindered(s)) return {};
-  const [x, y] = last(s), { point, velocity } = ahead(s);
-  const next = inside(surfaceOf(s), [2 * point[0] - x, 2 * point[1] - y]);
+  const on = surfaceOf(s), { point, velocity } = ahead(s), next = inside(on, downhill(on, point));
   return { path: [...s.path, point], velocities: [...s.velocities, velocity], next };
 }
 
 /** One step back, its point still chosen. @param {State} s @returns {Partial<State>} */
 export function undo(s) {
   if (s.path.length < 2) return {};
-  return { path: s.path.slice(0, -1), velocities: s.velocities.slice(0, -1), next: inside(surfaceOf(s), last(s)) };
+  return { path: s.path.slice(0, -1), velocities: s.velocities.slice(0, -1), next: inside(surfaceOf(s), last(s)),
+    seen: s.seen || shown(s) };
+}
+
+/** Another descent, and whether its map is known. @param {State} s the one before @param {string} kind
+ * @param {number} condition @param {Pair} [start] @returns {Partial<State>} */
+export function again(s, kind, condition, start) {
+  return { ...begin(kind, condition, start), seen: s.map || (kind === s.surface && (s.seen || shown(s))) };
 }
 
 /** @type {Map<string, (Rival | null)[]>} */

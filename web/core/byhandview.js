@@ -55,8 +55,19 @@ export function paintMap(ctx, at, on, colours) {
   ctx.stroke();
 }
 
-/** Instead of the map. @param {CanvasRenderingContext2D} ctx @param {Axes} at @param {Colours} colours */
+/** Instead of the map: no numbers, which would tell where its bottom lies. @param {CanvasRenderingContext2D} ctx
+ * @param {Axes} at @param {Colours} colours */
 export function veil(ctx, at, colours) {
+  const [left, top, right, bottom] = at.box;
+  ctx.strokeStyle = colours.grid;
+  ctx.lineWidth = 1;
+  ctx.setLineDash([]);
+  ctx.strokeRect(left, top, right - left, bottom - top);
+  ctx.fillStyle = colours.ink;
+  ctx.textAlign = "center";
+  ctx.textBaseline = "middle";
+  ctx.fillText("x", (left + right) / 2, bottom + 14);
+  ctx.fillText("y", left - 14, (top + bottom) / 2);
   ctx.fillStyle = colours.soft;
   ctx.textAlign = "right";
   ctx.textBaseline = "top";

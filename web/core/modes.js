@@ -109,6 +109,30 @@ export function modes(kind, z, momentum, steps) {
   return { parts: [times.map((t) => share * a.re ** t), times.map((t) => (1 - share) * b.re ** t)], envelope: null };
 }
 
+/** The most steps that `tenth` follows. */
+export const FAR = 100_000;
+
+/**
+ * How long the path from 1 without velocity takes to a tenth, and how far it goes on the way.
+ * @param {Kind} kind
+ * @param {number} z rate·curvature
+ * @param {number} momentum
+ * @returns {{ steps: number, most: number } | null} steps: from there on it stays below a tenth, Infinity if that is
+ *   after FAR; most: its largest distance; null: it does not settle
+ */
+export function tenth(kind, z, momentum) {
+  const rho = factor(kind, z, momentum), [trace, determinant] = invariants(kind, z, momentum);
+  if (rho >= 1) return null;
+  const enough = rho > 0 ? Math.ceil(20 / -Math.log(rho)) + 20 : 20; // what is left then is far below a tenth
+  let [was, p, steps, most] = [1, path(kind, z, momentum, [1], 1)[1][0], 1, 1];
+  for (let t = 1; t <= Math.min(enough, FAR); t++) {
+    if (Math.abs(p) >= 0.1) steps = t + 1;
+    most = Math.max(most, Math.abs(p));
+    [was, p] = [p, trace * p - determinant * was];
+  }
+  return { steps: steps > FAR ? Infinity : steps, most };
+}
+
 /** The factor of the slowest of several directions. @param {Kind} kind @param {number} z rate·largest curvature
  * @param {number} momentum @param {number} condition largest curvature over smallest */
 export function slowest(kind, z, momentum, condition) {

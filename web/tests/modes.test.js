@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import {
-  KINDS, best, bestMomentum, eigenvalues, factor, matrix, modes, path, region, settings, slowest,
+  KINDS, best, bestMomentum, eigenvalues, factor, matrix, modes, path, region, settings, slowest, tenth,
 } from "../core/modes.js";
 import { optimizer } from "../core/optimizers.js";
 
@@ -74,6 +74,15 @@ test("regions, and the bounds of the lesson", () => {
       assert.equal(region(kind, bounds[kind] * 1.001, momentum), "divergent");
       assert.notEqual(region(kind, bounds[kind] * 0.999, momentum), "divergent");
     }
+  }
+});
+
+test("below a tenth: as the path has it, from there on, and how far it goes on the way", () => {
+  for (const [kind, z, momentum] of [...pairs, /** @type {const} */ (["heavy", 0.25, 0.25])]) {
+    const sizes = path(kind, z, momentum, [1], 2000).map(([p]) => Math.abs(p)), found = tenth(kind, z, momentum);
+    assert.equal(found === null, factor(kind, z, momentum) >= 1);
+    if (found) assert.equal(found.steps, sizes.reduce((last, p, t) => (p >= 0.1 ? t : last), 0) + 1);
+    if (found) near(found.most, Math.max(...sizes), 1e-9 * found.most);
   }
 });
 
