@@ -7,7 +7,7 @@ import { interactive } from "./core/interactive.js";
 import {
   FAR, KINDS, best, bestMomentum, discriminant, eigenvalues, factor, modes, path, region, settings, slowest, tenth,
 } from "./core/modes.js";
-import { WIDEST, levels, paintEigenvalues, paintLines, paintPlane, planeAxes } from "./core/plane.js";
+import { levels, paintEigenvalues, paintLines, paintPlane, planeAxes, widest } from "./core/plane.js";
 
 /** @typedef {import("./core/interactive.js").View<State, unknown>} View */
 /** @typedef {import("./core/modes.js").Kind} Kind */
@@ -32,7 +32,7 @@ const limit = (x, low, high) => Math.min(Math.max(x, low), high);
 
 /** @param {State} s @returns {State} */
 export function clean(s) {
-  return { kind: KINDS.includes(s.kind) ? s.kind : defaults.kind, rate: limit(s.rate, 0.001, 80),
+  return { kind: KINDS.includes(s.kind) ? s.kind : defaults.kind, rate: limit(s.rate, 0.001, 400),
     momentum: limit(s.momentum, 0, 0.999), curvature: limit(s.curvature, 0.1, 10),
     condition: limit(s.condition, 1, 1000) };
 }
@@ -42,7 +42,7 @@ export function curvatures({ curvature, condition }) {
   return condition > 1 ? [curvature, curvature / condition] : [curvature];
 }
 
-const percent = (/** @type {number} */ rho) => `${short(100 * rho, rho > 0.9 ? 3 : 2)} %`;
+const percent = (/** @type {number} */ rho) => `${short(100 * rho, rho > 0.999 ? 6 : rho > 0.9 ? 3 : 2)} %`;
 const MANNER = {
   monotone: "no swing (real), it comes nearer from one side",
   alternating: "no swing (real), it jumps from side to side",
@@ -54,6 +54,7 @@ const MANNER = {
 /** @param {Kind} kind @param {number} z @param {number} momentum */
 function pace(kind, z, momentum) {
   const rho = factor(kind, z, momentum), found = tenth(kind, z, momentum);
+  if (Math.abs(rho - 1) < 1e-9) return "it neither settles nor grows";
   if (!found) return `it grows ${short(rho)}-fold a step in the long run`;
   if (rho < 1e-6) return "it arrives within two steps";
   const grows = found.most > 1.05 ? `it first grows to ${short(found.most, 2)} times the start's and ` : "it ";
@@ -105,8 +106,8 @@ export function write({ kind, rate, momentum }) {
 }
 
 /** The point elsewhere in the plane. @param {State} s @param {number} z rate·curvature @param {number} momentum */
-export function moved({ kind, curvature }, z, momentum) {
-  const within = limit(z, WIDEST[kind] / 1000, WIDEST[kind]);
+export function moved({ kind, curvature, condition }, z, momentum) {
+  const most = widest(kind, condition), within = limit(z, most / 1000, most);
   return { rate: Number((Math.round(within * 1000) / 1000 / curvature).toPrecision(6)),
     momentum: limit(Math.round(momentum * 1000) / 1000, 0, 0.99) };
 }
@@ -122,7 +123,7 @@ function plane(view) {
       keep(ctx, width, height, key, (own) => paintPlane(own, width, height, kind, condition, view.colours));
     },
   });
-  const at = () => planeAxes(view.state.kind, ...on.size());
+  const at = () => planeAxes(view.state, ...on.size());
   const z = () => view.state.rate * view.state.curvature;
   const place = (/** @type {number} */ px, /** @type {number} */ py) =>
     view.set(moved(view.state, at().fromX(px), at().fromY(py)));
@@ -132,8 +133,8 @@ function plane(view) {
     at: ({ momentum }) => [at().x(z()), at().y(momentum)],
     drag: place,
     nudge(right, up) {
-      const { kind, momentum } = view.state;
-      view.set(moved(view.state, z() + (right * WIDEST[kind]) / 400, momentum + up / 100));
+      const { kind, condition, momentum } = view.state;
+      view.set(moved(view.state, z() + (right * widest(kind, condition)) / 400, momentum + up / 100));
     },
   });
   on.element.addEventListener("click", (event) => {
@@ -249,7 +250,7 @@ function controls(view) {
   const rule = group("The rule",
     select(view, { label: "velocity", choices: CHOICES, get: (s) => s.kind,
       set: (kind) => ({ kind: /** @type {Kind} */ (kind) }) }),
-    slider(view, { label: "learning rate η", min: 0.001, max: 80, log: true, get: (s) => s.rate,
+    slider(view, { label: "learning rate η", min: 0.001, max: 400, log: true, get: (s) => s.rate,
       set: (rate) => ({ rate }) }),
     slider(view, { label: "momentum μ", max: 0.99, step: 0.01, get: (s) => s.momentum,
       set: (momentum) => ({ momentum }), hint: "the share of the velocity that stays at each step" }),

@@ -8,8 +8,12 @@ import { best, bestMomentum, eigenvalues, factor, meeting, region, slowest } fro
 /** @typedef {import("./modes.js").Kind} Kind */
 /** @typedef {[number, number, number, number]} Box */
 
-/** How far the plane goes to the right: rate·curvature. @type {Record<Kind, number>} */
-export const WIDEST = { heavy: 4, damped: 8, nesterov: 2 };
+/** How far the plane goes to the right, as rate·curvature: so far that the best point is on it.
+ * @param {Kind} kind @param {number} condition */
+export function widest(kind, condition) {
+  return kind === "damped" ? Math.max(8, Math.ceil(1.2 * best(kind, condition).z)) : kind === "heavy" ? 4 : 2;
+}
+
 /** The factors that have a contour line: six, from the best one up. @param {Kind} kind @param {number} condition */
 export function levels(kind, condition) {
   const lowest = best(kind, condition).factor;
@@ -21,9 +25,9 @@ const PALETTE = Array.from({ length: 256 }, (_, i) => scale(0.1 + 0.9 * (1 - i /
 /** @param {number} width @param {number} height @returns {Box} */
 const within = (width, height) => [58, 10, width - 14, height - 40];
 
-/** The plane's axes. @param {Kind} kind @param {number} width CSS pixels @param {number} height */
-export function planeAxes(kind, width, height) {
-  return axes({ xlim: [0, WIDEST[kind]], ylim: [0, 1], box: within(width, height) });
+/** The plane's axes. @param {{ kind: Kind, condition: number }} s @param {number} width CSS pixels @param {number} height */
+export function planeAxes({ kind, condition }, width, height) {
+  return axes({ xlim: [0, widest(kind, condition)], ylim: [0, 1], box: within(width, height) });
 }
 
 /** Text that stays legible on any colour. @param {CanvasRenderingContext2D} ctx @param {string} text @param {number} x
@@ -124,7 +128,8 @@ const NAMES = { monotone: "no swing", alternating: "side to side", critical: "",
 /** All of the plane but the point. @param {CanvasRenderingContext2D} ctx @param {number} width @param {number} height
  * @param {Kind} kind @param {number} condition @param {Colours} colours */
 export function paintPlane(ctx, width, height, kind, condition, colours) {
-  const at = planeAxes(kind, width, height), { box } = at, xlim = /** @type {[number, number]} */ ([0, WIDEST[kind]]);
+  const at = planeAxes({ kind, condition }, width, height), { box } = at;
+  const xlim = /** @type {[number, number]} */ ([0, widest(kind, condition)]);
   const field = sample(at, 2.5, (z, momentum) => slowest(kind, z, momentum, condition));
   const lines = levels(kind, condition), lowest = best(kind, condition).factor, share = (/** @type {number} */ rho) =>
     Math.min(Math.max((rho - lowest) / (1 - lowest), 0), 1);
@@ -135,7 +140,7 @@ export function paintPlane(ctx, width, height, kind, condition, colours) {
     shade(ctx, field, (rho) => (rho < 1 ? PALETTE[Math.round(255 * share(rho))] : null));
     contours(ctx, field, lines, lowest, colours);
     curve(ctx, at, kind, condition, colours);
-    for (const part of new Set([1, 1 / condition])) border(ctx, at, kind, part, colours);
+    for (const part of new Set([1, 1 / condition])) border(ctx, at, kind, part, xlim[1], colours);
     bestPair(ctx, at, kind, condition, colours);
   });
   const column = Math.round(field.columns * (condition > 1 ? 0.45 : kind === "nesterov" ? 0.15 : 0.3));
@@ -150,9 +155,9 @@ export function paintPlane(ctx, width, height, kind, condition, colours) {
 }
 
 /** Where real and complex meet. @param {CanvasRenderingContext2D} ctx @param {import("./canvas.js").Axes} at
- * @param {Kind} kind @param {number} share of the largest curvature @param {Colours} colours */
-function border(ctx, at, kind, share, colours) {
-  const zs = Array.from({ length: 401 }, (_, i) => (WIDEST[kind] / share) * (i / 400) ** 3);
+ * @param {Kind} kind @param {number} share of the largest curvature @param {number} right end @param {Colours} colours */
+function border(ctx, at, kind, share, right, colours) {
+  const zs = Array.from({ length: 401 }, (_, i) => (right / share) * (i / 400) ** 3);
   const momenta = zs.map((z) => (kind === "nesterov" && z > 1 / share ? NaN : meeting(kind, z * share)));
   const ends = kind === "nesterov" ? [[...zs, 1 / share, 1 / share], [...momenta, 0, 1]] : [zs, momenta];
   line(ctx, at, ends[0], ends[1], { colour: colours.ink, width: 1.5, dash: [5, 4] });
@@ -161,7 +166,7 @@ function border(ctx, at, kind, share, colours) {
 /** The best momentum at each rate. @param {CanvasRenderingContext2D} ctx
  * @param {import("./canvas.js").Axes} at @param {Kind} kind @param {number} condition @param {Colours} colours */
 function curve(ctx, at, kind, condition, colours) {
-  const zs = Array.from({ length: 200 }, (_, i) => WIDEST[kind] * ((i + 0.5) / 200) ** 2);
+  const zs = Array.from({ length: 200 }, (_, i) => widest(kind, condition) * ((i + 0.5) / 200) ** 2);
   const momenta = zs.map((z) => {
     const found = bestMomentum(kind, z, condition);
     return slowest(kind, z, found, condition) < 1 ? found : NaN;
@@ -200,7 +205,7 @@ export function paintLines(ctx, width, height, lines, o, colours) {
  * @param {Colours} colours
  */
 export function paintEigenvalues(ctx, width, height, { kind, zs, momentum }, colours) {
-  const half = Math.min(width - 72, height - 50) / 2, [x, y] = [width / 2, 10 + half];
+  const half = Math.max(1, Math.min(width - 72, height - 50) / 2), [x, y] = [width / 2, 10 + half];
   const lim = /** @type {[number, number]} */ ([-1.25, 1.25]);
   const box = /** @type {Box} */ ([x - half, y - half, x + half, y + half]), at = axes({ xlim: lim, ylim: lim, box });
   frame(ctx, at, { xlim: lim, ylim: lim, box, xlabel: "real part", ylabel: "imaginary part" }, colours);
