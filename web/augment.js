@@ -55,6 +55,9 @@ export function read(data) {
   return { images, labels, classes, mean, std, fill: -mean / std };
 }
 
+/** A float in Python: `CutMix` takes no whole alpha. @param {number} x */
+const decimal = (x) => (Number.isInteger(x) ? `${x}.0` : python(x));
+
 /** The code of the callbacks that do the same in training. @param {State} s @param {number} fill of the crop: black */
 export function pythonCode(s, fill) {
   const pct = python(s.pct);
@@ -63,16 +66,22 @@ export function pythonCode(s, fill) {
     s.cutout && `Cutout(${s.cutout})`, s.erase && `RandErase(${pct}, max_num=${s.erase})`,
     s.copy && `RandCopy(${pct}, max_num=${s.copy})`,
   ].filter(Boolean).join(", ");
-  const tfms = [chain && `augment(${chain})`, s.mixup && `Mixup(${python(s.mixup)})`].filter(Boolean);
-  const cbs = tfms.map((tfm) => `BatchTransformCB(${tfm})`).join(",\n       ");
-  const notes = [s.batch && "# these draw for each picture", s.cutmix && "# CutMix is yours to write: exercise 3"];
-  return [`cbs = [${cbs}]`, ...notes].filter(Boolean).join("\n");
+  const own = [chain && `augment(${chain})`, s.mixup && `Mixup(${python(s.mixup)})`].filter(Boolean);
+  const cbs = [...own, s.cutmix && "lambda batch: cutmix(*batch)"].filter(Boolean)
+    .map((tfm) => `BatchTransformCB(${tfm})`).join(",\n       ");
+  return [
+    s.cutmix && `from torchvision.transforms import v2\ncutmix = v2.CutMix(num_classes=10, alpha=${decimal(s.cutmix)})`,
+    `cbs = [${cbs}]`,
+    s.padding && "# fill: black. 0 is the mean of normalised pixels, a grey",
+    s.batch && own.length && "# miniai draws anew for each picture, unlike here",
+    s.cutmix && `# torchvision's CutMix draws once a batch${s.batch ? "" : ", unlike here"}; yours is exercise 3`,
+  ].filter(Boolean).join("\n");
 }
 
 const percent = (/** @type {number} */ share) =>
   share > 0 && share < 0.005 ? "under 1\u00a0%" : `${Math.round(100 * share)}\u00a0%`;
 /** @param {number} n @param {string} noun */
-const plural = (n, noun) => `${n || "no"} ${noun}${n === 1 ? "" : noun.endsWith("ch") ? "es" : "s"}`;
+const plural = (n, noun) => `${n} ${noun}${n === 1 ? "" : noun.endsWith("ch") ? "es" : "s"}`;
 
 /** The label, or those of a blend with shares. @param {number[]} target a share a class @param {string[]} classes */
 export function caption(target, classes) {
@@ -86,20 +95,26 @@ export function caption(target, classes) {
  * @param {Draws} draw
  * @param {string[]} labels of the batch
  * @param {number} i which picture
+ * @param {Pick<State, "erase" | "copy">} most patches
  */
-export function drawn({ moved, flipped, cutout, erased, copied, mixed, pasted }, labels, i) {
+export function drawn({ moved, flipped, cutout, erased, copied, mixed, pasted }, labels, i, most) {
   /** @param {number} by @param {string} more @param {string} less */
-  const way = (by, more, less) => `${Math.abs(by)} ${by < 0 ? less : more}`;
-  const other = (/** @type {number} */ k) => (k === i ? "itself" : `picture ${k + 1} (${labels[k]})`);
-  const move = moved && `moved ${way(moved[1], "right", "left")} and ${way(moved[0], "down", "up")}`;
+  const way = (by, more, less) => by && `${Math.abs(by)} ${by < 0 ? less : more}`;
+  const other = (/** @type {number} */ k) => `picture ${k + 1} (${labels[k]})`;
+  const ways = moved && [way(moved[1], "right", "left"), way(moved[0], "down", "up")].filter(Boolean);
+  /** @param {number} n @param {number} most */
+  const patches = (n, most) => `${n} of up to ${plural(most, "patch")}`;
   return [
-    moved?.some(Boolean) === false ? "not moved" : move,
+    ways && (ways.length ? `moved ${ways.join(" and ")}` : "not moved"),
     flipped !== undefined && (flipped ? "flipped" : "not flipped"),
     cutout && `a square cut out about row ${cutout[0] + 1}, column ${cutout[1] + 1}`,
-    erased && `${plural(erased.length, "patch")} erased`,
-    copied && `${plural(copied.length, "patch")} copied`,
-    mixed && `${percent(mixed.share)} of ${other(mixed.other)} mixed in`,
-    pasted && `${pasted.rows}×${pasted.columns} pixels of ${other(pasted.other)} pasted in`,
+    erased && `${patches(erased.length, most.erase)} erased`,
+    copied && `${patches(copied.length, most.copy)} copied`,
+    mixed && (mixed.other === i ? "mixup drew the picture itself: unchanged"
+      : mixed.share >= 0.995 ? `replaced by ${other(mixed.other)}`
+        : `${percent(mixed.share)} of ${other(mixed.other)} mixed in`),
+    pasted && (pasted.other === i ? "CutMix drew the picture itself: unchanged"
+      : `${pasted.rows}×${pasted.columns} pixels of ${other(pasted.other)} pasted in`),
   ].filter(Boolean).join(", ") || "all transforms are off";
 }
 
@@ -111,11 +126,12 @@ export function changed(now, before) {
 }
 
 /** What the pictures show, in words. @param {State} state @param {Given} given @param {Made} made */
-export function words({ selected: i, originals }, { images, labels }, made) {
+export function words({ selected: i, originals, erase, copy }, { images, labels }, made) {
   const shares = [changed(made.images, images), changed([made.images[i]], [images[i]])].map(percent);
   return `${originals ? "These are the originals. Augmented, " : ""}${shares[0]} of all pixels `
     + `${originals ? "would differ" : "differ from the originals"}.\n`
-    + `Picture ${i + 1}, ${labels[i]}: ${drawn(made.draws[i], labels, i)}; ${shares[1]} of its pixels differ.`;
+    + `Picture ${i + 1}, ${labels[i]}: ${drawn(made.draws[i], labels, i, { erase, copy })}; `
+    + `${shares[1]} of its pixels differ.`;
 }
 
 const STYLE = `
@@ -130,6 +146,7 @@ const STYLE = `
 .tile .name { display: block; font-size: 12px; line-height: 1.25; overflow-wrap: anywhere; }
 .blends .name { min-height: 2.5em; }
 .choices { align-items: center; }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 .picture .status { min-height: 4.4em; }
 @media (max-width: 480px) { .blends .name { min-height: 5em; } .picture .status { min-height: 7.5em; } }
 `;
@@ -174,20 +191,21 @@ const off = (/** @type {(v: number) => string} */ say) => (/** @type {number} */
 /** @param {View} view */
 function strengths(view) {
   /** @param {"padding" | "cutout" | "erase" | "copy"} name @param {string} label @param {string} noun
-   * @param {string} hint */
-  const whole = (name, label, noun, hint) => slider(view, { label, max: MOST[name], step: 1, hint,
-    get: (state) => state[name], set: (value) => ({ [name]: value }), say: off((v) => plural(v, noun)) });
+   * @param {string} hint @param {string} [most] before the number */
+  const whole = (name, label, noun, hint, most = "") => slider(view, { label, max: MOST[name], step: 1, hint,
+    get: (state) => state[name], set: (value) => ({ [name]: value }), say: off((v) => most + plural(v, noun)) });
   /** @param {"mixup" | "cutmix"} name @param {string} label @param {string} hint */
   const alpha = (name, label, hint) => slider(view, { label, values: ALPHAS, hint,
     get: (state) => state[name], set: (value) => ({ [name]: value }), say: off((v) => `alpha ${v}`) });
   return el("div", { class: "controls" },
     group("Pictures",
-      whole("padding", "crop", "pixel", "padding: how far a picture may move each way"),
+      whole("padding", "crop", "pixel", "padding, black: how far a picture may move each way"),
       slider(view, { label: "flip", step: 0.1, hint: "share of the pictures that are mirrored",
         get: (state) => state.flip, set: (flip) => ({ flip }), say: off(percent) }),
-      whole("cutout", "cutout", "pixel", "side of the square; at the edge a part falls outside"),
-      whole("erase", "erase", "patch", "most patches of noise in a picture"),
-      whole("copy", "copy", "patch", "most patches copied within a picture"),
+      whole("cutout", "cutout", "pixel",
+        "side of the square, a part may fall outside; grey: 0, the mean of normalised pixels"),
+      whole("erase", "erase", "patch", "of noise in a picture; the number is drawn", "up to "),
+      whole("copy", "copy", "patch", "copied within a picture; the number is drawn", "up to "),
       slider(view, { label: "patch side", min: 0.05, max: 0.5, step: 0.05,
         hint: "of erase and copy, as a share of the picture's side",
         get: (state) => state.pct, set: (pct) => ({ pct }), off: (state) => !state.erase && !state.copy,

@@ -75,7 +75,8 @@ def test_same_draws_same_pictures_as_the_library(page, data):
     assert torch.allclose(torch.tensor(made["targets"], dtype=torch.float64), target, rtol=0, atol=1e-12)
 
 @pytest.mark.parametrize("settings", [
-    {}, dict(padding=0, flip=0, erase=0), dict(flip=.3, cutout=8, copy=2, pct=.35, mixup=.4),
+    {}, dict(padding=0, flip=0, erase=0), dict(padding=0, flip=0, erase=0, cutmix=.5),
+    dict(flip=.3, cutout=8, copy=2, pct=.35, mixup=.4),
     dict(padding=8, flip=1, cutout=28, erase=4, copy=4, mixup=10, cutmix=1, batch=True)])
 def test_its_code_runs(opened, data, settings):
     page = opened(settings)
@@ -83,7 +84,7 @@ def test_its_code_runs(opened, data, settings):
     exec(code(page), names)
     batch = torch.randn(4, 1, 28, 28), torch.tensor([0, 1, 2, 3])
     for cb in names["cbs"]: batch = cb.tfm(batch)
-    assert batch[0].shape == (4, 1, 28, 28) and (batch[1].ndim == 2) == bool(got["mixup"])
+    assert batch[0].shape == (4, 1, 28, 28) and (batch[1].ndim == 2) == bool(got["mixup"] + got["cutmix"])
     strengths = {k: got[k] for k in ("padding", "flip", "cutout", "erase", "copy", "pct")}
     chain = augmentation_code(**strengths, fill=-data["mean"] / data["std"])
     assert (f"BatchTransformCB({chain})" in code(page)) == (chain != "augment()")
@@ -124,7 +125,7 @@ def test_a_slider_moves_in_each_way(opened):
         else: knob.focus(), page.keyboard.press("ArrowLeft")
         words.append(said(page))
         assert state(page)["erase"] == 2 and "max_num=2" in code(page)
-        assert knob.get_attribute("aria-valuetext") == "2 patches"
+        assert knob.get_attribute("aria-valuetext") == "up to 2 patches"
     assert words.count(words[0]) == 3
 
 def test_each_slider_has_a_unit_and_a_hint_and_changes_the_pictures(opened):

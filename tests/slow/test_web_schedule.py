@@ -44,7 +44,7 @@ def same(page, design):
     code, ts, rates, momenta, own = page.evaluate(CURVES, [design, 1000])
     names = run(code)
     peak = own["peak"]
-    assert (names["peak"], names["total_steps"]) == (peak, own["steps"])
+    assert (names["base_lr"], names["total_steps"]) == (peak, own["steps"])
     for t, rate, momentum in zip(ts, rates, momenta):
         assert abs(peak * names["lr"](t) - rate) <= 1e-9 * peak and abs(names["momentum"](t) - momentum) <= 1e-9, code
 
@@ -182,3 +182,39 @@ def test_it_fits_a_telephone(browser):
             .querySelectorAll('button, select, input, .grip')].filter((e) => e.offsetParent && e.type !== 'checkbox'
                 && e.getBoundingClientRect().height < 28).map((e) => e.outerHTML)""")
         assert small == []
+
+def test_your_own_can_be_chosen_only_while_it_is(page):
+    mounted(page)
+    own = page.get_by_label("start from").locator("option").first
+    assert own.is_disabled()
+    page.get_by_label("falls where the rate rises").uncheck()
+    settled(page)
+    assert own.is_enabled() and page.get_by_label("start from").input_value() == ""
+
+def test_on_a_logarithmic_axis_0_is_below_all_other_rates(page):
+    mounted(page, start=0, log=True)
+    y = lambda: centre(page.get_by_label("first rate;"))[1]
+    nothing = y()
+    page.evaluate("designer.set({ start: 1e-6 })")
+    settled(page)
+    assert nothing - y() > 8
+
+@pytest.mark.parametrize("width", [375, 600, 900])
+def test_buttons_of_all_pieces_stand_in_one_column(browser, width):
+    kinds = ["linear", "hold", "polynomial", "restarts", "step", "cosine", "exponential"]
+    with driver.new_page(browser, viewport=dict(width=width, height=900)) as page:
+        mounted(page, pieces=[dict(kind=kind, share=.1, end=1.2e-6, power=2.5, times=8) for kind in kinds])
+        rows = [page.get_by_role("group", name=f"piece {i + 1}").bounding_box() for i in range(len(kinds))]
+        moves = [node.bounding_box() for node in page.locator(".moves").all()]
+        assert len({move["x"] for move in moves}) == 1
+        assert width < 900 or len({round(move["y"] - row["y"], 3) for move, row in zip(moves, rows)}) == 1
+        wide = "nodes => nodes.filter(n => n.scrollWidth > n.clientWidth + 1).map(n => n.textContent)"
+        assert page.locator(".piece .slider > span").evaluate_all(wide) == []
+
+def test_long_code_wraps_and_is_copied_as_it_is(browser):
+    with driver.new_page(browser, viewport=dict(width=375, height=800)) as page:
+        mounted(page)
+        code = page.locator("pre")
+        assert code.evaluate("node => node.scrollWidth <= node.clientWidth")
+        lines = code.inner_text().strip().splitlines()
+        assert lines == page.evaluate(CURVES, [state(page), 2])[0].strip().splitlines()

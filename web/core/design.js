@@ -8,26 +8,26 @@ import { combine, cosine, exponential, linear, polynomial, step } from "./schedu
  * @typedef {object} Piece it starts where the one before ends
  * @property {Kind} kind
  * @property {number} share of the run, in whole hundredths; those of all pieces add up to 1
- * @property {number} end the rate at its end, as a share of the peak; of "hold" its start; of "restarts" that before
- *   each
+ * @property {number} end the rate at its end, as a share of the base rate; of "hold" its start; of "restarts" that
+ *   before each
  * @property {number} power of "polynomial"
  * @property {number} times how often "step" falls, or "restarts" goes down
  */
 
 /**
  * @typedef {object} Design
- * @property {number} start the first rate, as a share of the peak
+ * @property {number} start the first rate, as a share of the base rate
  * @property {Piece[]} pieces
- * @property {number} peak the rate whose shares the others are
+ * @property {number} peak the base rate, of which the others are shares: the curve may stay below it
  * @property {boolean} cycle whether momentum goes down where the rate goes up; else it is `high` all along
- * @property {number} high momentum at both ends, and wherever the rate is no higher than there
- * @property {number} low momentum at the peak
+ * @property {number} high momentum up to the first or the final rate: the higher of those below the base rate
+ * @property {number} low momentum at the base rate
  * @property {number} steps batches in the run
  */
 
 /** @type {Record<Kind, string>} */
 export const KINDS = { linear: "linear", hold: "hold", cosine: "cosine", exponential: "exponential",
-  polynomial: "polynomial", step: "step", restarts: "cosine with restarts" };
+  polynomial: "polynomial", step: "step", restarts: "cosine restarts" };
 export const MOST = 8; // pieces
 export const LEAST = 1e-6; // what starts or ends an exponential or steps: a factor never leads to or from 0
 
@@ -39,7 +39,7 @@ const height = (/** @type {number} */ x) => (x < LEAST / 2 ? 0 : rounded(within(
 /** Where the next piece starts. @param {Piece} piece @param {number} start */
 const after = (piece, start) => (piece.kind === "restarts" ? start : piece.end);
 
-/** Where each piece starts, as a share of the peak.
+/** Where each piece starts, as a share of the base rate.
  * @param {Pick<Design, "start" | "pieces">} design @returns {number[]} */
 export function starts({ start, pieces }) {
   const found = [start];
@@ -125,7 +125,7 @@ export function clean(design) {
 /** @param {Kind} kind @param {number} share @param {number} end @param {number} [times] @returns {Piece} */
 export function piece(kind, share, end, times = 2) { return { kind, share, end, power: 2, times }; }
 
-/** Momentum where the rate is so high. @param {Design} design @param {number} rate as a share of the peak */
+/** Momentum where the rate is so high. @param {Design} design @param {number} rate as a share of the base rate */
 function momentumAt({ start, pieces, cycle, high, low }, rate) {
   if (!cycle) return high;
   const base = Math.max(0, ...[start, pieces[pieces.length - 1].end].filter((end) => end < 1));
@@ -165,7 +165,7 @@ function made({ kind, power, times }, start, end) {
   return { at: simple[name](start, end), python: `${name}(${start}, ${end})`, name };
 }
 
-/** What each piece makes of rate (as a share of the peak) and of momentum. @param {Design} design */
+/** What each piece makes of rate (as a share of the base rate) and of momentum. @param {Design} design */
 function parts(design) {
   const begins = starts(design);
   const m = (/** @type {number} */ rate) => momentumAt(design, rate);
@@ -194,10 +194,11 @@ export function code(design) {
   const names = [...new Set([...lr, ...momentum].map(({ name }) => name)), ...(several ? ["combine"] : [])].sort();
   const shares = `shares = [${design.pieces.map(({ share }) => share).join(", ")}]  # of the run`;
   return [`from miniai.sched import BatchSchedCB, ScheduleLR, ${names.join(", ")}`, "",
-    `peak = ${design.peak}`, `total_steps = ${design.steps}  # epochs × batches in each`, ...(several ? [shares] : []),
+    `base_lr = ${design.peak}`, `total_steps = ${design.steps}  # epochs × batches in each`,
+    ...(several ? [shares] : []),
     `lr = ${written(lr)}`, `momentum = ${written(momentum)}`,
     "schedule = BatchSchedCB(lambda opt: ScheduleLR(opt, total_steps, lr, momentum))",
-    "# learn.fit(n_epochs, lr=peak, cbs=[schedule])", ""].join("\n");
+    "# learn.fit(n_epochs, lr=base_lr, cbs=[schedule])", ""].join("\n");
 }
 
 /** @param {{ python: string }[]} made */

@@ -1,5 +1,5 @@
 // What a reader does to a design: boundaries moved, pieces added, removed and reordered; and what they see, in words.
-import { curves, edges, piece, source, tidy } from "./design.js";
+import { curves, edges, MOST, piece, source, tidy } from "./design.js";
 import { roundNumbers, short } from "./format.js";
 
 /** @typedef {import("./design.js").Piece} Piece */
@@ -36,7 +36,7 @@ export function setShare(state, i, share) {
 }
 
 /** The height of a boundary changed: 0 is the start, `i` the end of the i-th piece.
- * @param {State} state @param {number} i @param {number} to as a share of the peak */
+ * @param {State} state @param {number} i @param {number} to as a share of the base rate */
 export function setHeight(state, i, to) {
   const held = i > 0 && state.pieces[i - 1].kind === "hold";
   const from = held ? source(state.pieces, i - 1) : i - 1;
@@ -76,6 +76,12 @@ export function add(state) {
 export function warmUp(state) {
   const pieces = state.pieces.map((piece) => ({ ...piece, share: piece.share * 0.9 }));
   return put(state, [piece("linear", 0.1, state.start), ...pieces], 0);
+}
+
+/** Why a piece, or a warm-up, can't be added now; or "". @param {State} state */
+export function lacking({ start, pieces }) {
+  if (pieces.length === MOST) return `${MOST} pieces are the most: remove one to add another.`;
+  return start === 0 ? "The run starts at 0: a warm-up adds nothing." : "";
 }
 
 /** The next of the heights, up or down. @param {number} value @param {number} by */

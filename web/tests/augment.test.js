@@ -92,15 +92,21 @@ test("labels have the shares of a blend", () => {
 
 test("draws in words", () => {
   const at = /** @type {[number, number]} */ ([0, 0]);
-  assert.equal(drawn({ moved: [0, 1], flipped: true, erased: [at, at] }, labels, 0),
-    "moved 1 right and 0 down, flipped, 2 patches erased");
+  const most = { erase: 3, copy: 1 };
+  assert.equal(drawn({ moved: [0, 1], flipped: true, erased: [at, at] }, labels, 0, most),
+    "moved 1 right, flipped, 2 of up to 3 patches erased");
+  assert.equal(drawn({ moved: [-1, 0] }, labels, 0, most), "moved 1 up");
   const copied = [{ from: at, to: at }];
-  assert.equal(drawn({ moved: [-2, -1], flipped: false, cutout: [0, 27], copied }, labels, 0),
-    "moved 1 left and 2 up, not flipped, a square cut out about row 1, column 28, 1 patch copied");
-  const [mixed, pasted] = [{ other: 0, share: 0.3 }, { other: 1, rows: 9, columns: 12 }];
-  assert.equal(drawn({ moved: [0, 0], erased: [], mixed, pasted }, labels, 0),
-    "not moved, no patches erased, 30\u00a0% of itself mixed in, 9×12 pixels of picture 2 (Shirt) pasted in");
-  assert.equal(drawn({}, labels, 0), "all transforms are off");
+  assert.equal(drawn({ moved: [-2, -1], flipped: false, cutout: [0, 27], copied }, labels, 0, most),
+    "moved 1 left and 2 up, not flipped, a square cut out about row 1, column 28, 1 of up to 1 patch copied");
+  const [mixed, pasted] = [{ other: 1, share: 0.3 }, { other: 1, rows: 9, columns: 12 }];
+  assert.equal(drawn({ moved: [0, 0], erased: [], mixed, pasted }, labels, 0, most),
+    "not moved, 0 of up to 3 patches erased, 30\u00a0% of picture 2 (Shirt) mixed in, "
+    + "9×12 pixels of picture 2 (Shirt) pasted in");
+  assert.equal(drawn({ mixed, pasted }, labels, 1, most),
+    "mixup drew the picture itself: unchanged, CutMix drew the picture itself: unchanged");
+  assert.equal(drawn({ mixed: { other: 1, share: 0.997 } }, labels, 0, most), "replaced by picture 2 (Shirt)");
+  assert.equal(drawn({}, labels, 0, most), "all transforms are off");
 });
 
 test("the words follow the pictures", () => {
@@ -117,8 +123,14 @@ test("the words follow the pictures", () => {
 
 test("the code has what is on, in the order of the chain", () => {
   assert.equal(pythonCode(spec.defaults, -0.81018), "cbs = [BatchTransformCB(augment("
-    + "RandomCrop(2, fill=-0.8102), RandomFlip(0.5), RandErase(0.2, max_num=3)))]");
-  assert.equal(pythonCode({ ...OFF, mixup: 0.4, cutmix: 1, batch: true }, 0), "cbs = [BatchTransformCB(Mixup(0.4))]\n"
-    + "# these draw for each picture\n# CutMix is yours to write: exercise 3");
+    + "RandomCrop(2, fill=-0.8102), RandomFlip(0.5), RandErase(0.2, max_num=3)))]\n"
+    + "# fill: black. 0 is the mean of normalised pixels, a grey");
+  assert.equal(pythonCode({ ...OFF, mixup: 0.4, batch: true }, 0), "cbs = [BatchTransformCB(Mixup(0.4))]\n"
+    + "# miniai draws anew for each picture, unlike here");
+  const cutmix = "from torchvision.transforms import v2\ncutmix = v2.CutMix(num_classes=10, alpha=0.5)\n"
+    + "cbs = [BatchTransformCB(lambda batch: cutmix(*batch))]\n# torchvision's CutMix draws once a batch";
+  assert.equal(pythonCode({ ...OFF, cutmix: 0.5 }, 0), `${cutmix}, unlike here; yours is exercise 3`);
+  assert.match(pythonCode({ ...OFF, cutmix: 1 }, 0), /alpha=1\.0\)/);
+  assert.equal(pythonCode({ ...OFF, cutmix: 0.5, batch: true }, 0), `${cutmix}; yours is exercise 3`);
   assert.equal(pythonCode(OFF, 0), "cbs = []");
 });

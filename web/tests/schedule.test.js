@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { clean, code, curves, edges, fair, piece, PRESETS, presetOf } from "../core/design.js";
-import { add, change, moveEdge, nextHeight, remove, reorder, setHeight, setShare, warmUp, words }
+import { add, change, lacking, moveEdge, nextHeight, remove, reorder, setHeight, setShare, warmUp, words }
   from "../core/design_edits.js";
 import { oneCycle, rates } from "../core/schedules.js";
 import { spec } from "../schedule.js";
@@ -101,6 +101,20 @@ test("heights go on by those of the slider", () => {
   const from = [0.5, 0.055, 1, 0, 1e-6];
   assert.deepEqual(from.map((height) => nextHeight(height, 1)), [0.51, 0.06, 1, 1e-6, 1.2e-6]);
   assert.deepEqual(from.map((height) => nextHeight(height, -1)), [0.49, 0.05, 0.99, 0, 0]);
+});
+
+test("what can't be added says why", () => {
+  assert.equal(lacking({ ...wsd, pieces: Array.from({ length: 8 }, () => piece("linear", 0.1, 1)) }),
+    "8 pieces are the most: remove one to add another.");
+  assert.equal(lacking(wsd), "The run starts at 0: a warm-up adds nothing.");
+  assert.equal(lacking(preset("steps (StepLR)")), "");
+});
+
+test("the code has a base rate, which a curve need not reach", () => {
+  const low = { ...wsd, ...setHeight(wsd, 1, 0.64) };
+  assert.match(code(low), /^base_lr = 0\.1\n[^]*lr=base_lr/m);
+  assert.doesNotMatch(code(low), /peak/);
+  assert.match(words(low), /highest \(0\.064\)/);
 });
 
 test("the words say what the curves do", () => {
