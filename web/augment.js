@@ -146,7 +146,6 @@ const STYLE = `
 .tile .name { display: block; font-size: 12px; line-height: 1.25; overflow-wrap: anywhere; }
 .blends .name { min-height: 2.5em; }
 .choices { align-items: center; }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 .picture .status { min-height: 4.4em; }
 @media (max-width: 480px) { .blends .name { min-height: 5em; } .picture .status { min-height: 7.5em; } }
 `;

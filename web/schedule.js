@@ -39,7 +39,6 @@ const css = `
 }
 .axes { display: flex; flex-wrap: wrap; gap: 0 18px; align-items: center; }
 .axes .slider { flex: 1 1 180px; }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 .grip { display: inline-block; min-width: 30px; padding: 6px 4px; text-align: center; cursor: grab; touch-action: none;
   user-select: none; color: var(--soft); }
 @media (max-width: 620px) { .row > .picture { order: -1; } }

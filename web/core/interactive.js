@@ -119,7 +119,9 @@ export function interactive(spec) {
     let asked = false;
     const redraw = () => {
       asked = false;
+      const held = root.parentNode instanceof ShadowRoot ? root.parentNode.activeElement : null;
       for (const draw of draws) draw(state);
+      if (held?.matches(":disabled")) keepFocus(root, held);
     };
     const later = () => {
       if (!asked) requestAnimationFrame(redraw);
@@ -181,6 +183,15 @@ function place(host, title) {
   });
   shadow.replaceChildren(el("style", {}, css), root);
   return root;
+}
+
+/** Where a control that had the focus can't be used any more, the next one gets it.
+ * @param {HTMLElement} root @param {Element} held */
+function keepFocus(root, held) {
+  const usable = [...root.querySelectorAll("button:enabled, input:enabled, select:enabled")];
+  const after = usable.find((node) => held.compareDocumentPosition(node) & Node.DOCUMENT_POSITION_FOLLOWING);
+  const next = after ?? usable.at(-1);
+  if (next instanceof HTMLElement) next.focus();
 }
 
 /** What each section does when the page may look different. @type {WeakMap<HTMLElement, () => void>} */

@@ -43,7 +43,7 @@ canvas { display: block; width: 100%; height: auto; border-radius: 4px; }
 .player .slider { flex: 1 1 140px; }
 .legend { display: flex; flex-wrap: wrap; gap: 2px 14px; margin: 4px 0; padding: 0; list-style: none; }
 .legend svg { width: 30px; height: 10px; margin-right: 5px; vertical-align: 0; }
-pre { margin: 6px 0; padding: 8px 10px; overflow-x: auto; background: var(--field); border-radius: 6px;
+pre { margin: 6px 0; padding: 8px 10px; white-space: pre-wrap; overflow-wrap: anywhere; background: var(--field); border-radius: 6px;
   font: 12.5px/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: 2px 10px 2px 0; text-align: left; font-weight: normal; vertical-align: top; }
