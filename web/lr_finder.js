@@ -18,17 +18,18 @@ const css = `
 [hidden] { display: none !important; }
 caption { text-align: left; font-weight: 600; padding: 4px 0; }
 table { margin: 4px 0 8px; }
-td:last-child { white-space: nowrap; }
-@media (min-width: 480px) { td:not(:first-child) { white-space: nowrap; } }
+.closing { white-space: pre-line; }
+@media (min-width: 480px) { td:nth-child(2), td:last-child { white-space: nowrap; } }
 .choose { display: flex; flex-wrap: wrap; gap: 0 16px; }
 .row > .controls { flex-basis: 300px; max-width: 400px; }
 button[aria-disabled=true] { opacity: .5; cursor: default; }
 `;
 const NOTE = "Recorded on Fashion-MNIST, 10,000 training images in batches of 128. A range test begins at 10⁻⁵ and " +
-  "multiplies the rate by 1.15 after each batch, until the loss is more than four times its least. Training: 2 " +
+  "multiplies the rate by 1.15 after each batch, until the loss is more than four times its minimum. Training: 2 " +
   "epochs at a constant rate, 13 rates with 3 seeds each; SGD has momentum 0.9. Accuracy: on 5,000 held-out images, " +
   "after the last epoch. A run diverged if its loss was no longer finite; in differences and averages it counts " +
-  "as chance, 10 %. Intervals are paired by seed.";
+  "as chance, 10 %. Training failed where a seed diverged or ended no better than chance. Intervals are paired by " +
+  "seed; the best rate was chosen by the same seeds, which flatters it a little.";
 
 /** Whether all recorded rates may be seen. @param {View} view */
 const open = ({ data, state }) => state.curve && seen(networkOf(data, state.network), state.marks).length > 0;
@@ -55,7 +56,7 @@ function verticals(ctx, at, view) {
 /** @param {View} view @param {number} steepest @param {number} tenth */
 const rules = ({ colours }, steepest, tenth) => [
   { label: "steepest fall", rate: steepest, colour: colours.second, dash: [7, 3] },
-  { label: "a tenth of the least", rate: tenth, colour: colours.third, dash: [2, 3] }];
+  { label: "a tenth of the minimum", rate: tenth, colour: colours.third, dash: [2, 3] }];
 
 /** @param {View} view @param {number} width @param {number} height */
 function lossAxes({ data, state }, width, height) {
@@ -166,14 +167,23 @@ function accuracies(view) {
       points(ctx, at, view);
     },
   });
-  const spot = [0, 12, 6, 30];
   place.append(on.element, legend(view, () => [
-    ...(open(view) ? [{ label: "mean of the seeds; ring: the best", colour: view.colours.ink }] : []),
-    { label: "mean at your marks", colour: view.colours.accent, dash: spot },
-    { label: "each seed", colour: view.colours.soft, dash: [3, 6] },
-    { label: "×: a seed diverged", colour: view.colours.bad, dash: spot },
-    { label: "chance", colour: view.colours.soft, dash: [1, 3] }]));
+    ...(open(view) ? [{ label: "mean of the seeds", colour: view.colours.ink }] : []),
+    { label: "chance", colour: view.colours.soft, dash: [1, 3] }]), signs(view));
   return place;
+}
+
+/** What each sign is. @param {View} view */
+function signs(view) {
+  const list = el("ul", { class: "legend" });
+  view.draw(() => {
+    const { accent, soft, bad, ink } = view.colours;
+    const all = [["●", accent, "mean at your marks"], ["○", soft, "each seed"], ["×", bad, "a seed diverged"],
+      ...(open(view) ? [["◯", ink, "the best"]] : [])];
+    list.replaceChildren(...all.map(([sign, colour, text]) =>
+      el("li", {}, el("span", { "aria-hidden": "true", style: `color: ${colour}` }, sign), ` ${text}`)));
+  });
+  return list;
 }
 
 /** A table that follows the state; hidden while it is empty. @param {View} view @param {string} title
@@ -196,24 +206,25 @@ function table(view, title, head, rows) {
 
 /** @param {View} view */
 function tables(view) {
-  const { data } = view, rate = "rate → recorded", lost = "points lost";
-  const read = table(view, "The usual readings", ["", rate, "accuracy", lost],
+  const { data } = view, rate = "rate → trained at", lost = "points lost";
+  const read = table(view, "What the rules say", ["", rate, "accuracy", lost],
     () => (open(view) ? readings(data, view.state) : []));
   const mine = table(view, "Your marks so far", ["network", rate, "accuracy", lost],
     () => view.state.marks.map((m) => {
       const network = networkOf(data, m.network);
       return [network.label, ...row(network, m.rate)];
     }));
-  const average = el("p"), n = data.seeds.length;
-  const lostHint = `Points lost: below the best recorded rate; “?”: ${n} seeds cannot tell the two apart.`;
+  const average = el("p", { class: "closing" }), n = data.seeds.length;
+  const lostHint = "Steepest fall: the rate at which the smoothed loss falls fastest. A tenth of the minimum: a " +
+    "tenth of the rate at which it is lowest. Trained at: the nearest recorded rate. Points lost: percentage points " +
+    `of accuracy below the best recorded rate, ± half of the 95 % interval over ${n} seeds (none where training ` +
+    "failed).";
   const hint = el("p", { class: "hint" }, lostHint);
-  const none = el("p", { class: "hint" }, "No marks yet. Read the curve, drag the mark, train; then the next network.");
   view.draw((s) => {
     average.textContent = summary(data, s);
     hint.hidden = s.marks.length === 0;
-    none.hidden = s.marks.length > 0;
   });
-  return [read, mine, hint, average, none];
+  return [read, mine, hint, average];
 }
 
 /** @param {View} view */
@@ -224,7 +235,7 @@ function build(view) {
     const { network, marks, rate } = view.state;
     view.set({ marks: train(networkOf(data, network), marks, rate) });
   }, "recorded, so it answers at once");
-  const all = check(view, { label: "show all recorded rates and the usual readings", get: (s) => s.curve,
+  const all = check(view, { label: "show all recorded rates and both rules", get: (s) => s.curve,
     set: (curve) => ({ curve }) });
   view.draw((s) => {
     const network = networkOf(data, s.network), trained = seen(network, s.marks);
@@ -233,14 +244,16 @@ function build(view) {
   });
   const choose = el("div", { class: "choose" },
     select(view, { label: "network", choices, get: (s) => s.network, set: (network) => ({ network }) }),
-    select(view, { label: "range test with seed", choices: seeds.map((seed) => [seed, seed]),
+    select(view, { label: "range test", choices: seeds.map((seed) => [seed, `seed ${seed}`]),
       get: (s) => `${s.seed}`, set: (seed) => ({ seed: Number(seed) }) }));
   const left = el("div", { class: "picture" }, choose, rangeTest(view), press, status(view, (s) => words(data, s)), all,
     accuracies(view));
   const right = el("div", { class: "controls" }, ...tables(view), el("p", { class: "note" }, NOTE));
-  view.root.append(el("style", {}, css), el("div", { class: "row" }, left, right));
+  const task = "Where would you train? Drag the mark along the curve, then press “Train at this rate”. " +
+    `Try all ${choices.length} networks: which rule for reading the curve can you trust?`;
+  view.root.append(el("style", {}, css), el("p", {}, task), el("div", { class: "row" }, left, right));
 }
 
 /** @type {import("./core/interactive.js").Spec<State, Data>} */
-export const spec = { name: "lr_finder", title: "LR-finder reader", defaults, clean, build };
+export const spec = { name: "lr_finder", title: "Reading the LR finder", defaults, clean, build };
 export const mount = interactive(spec);

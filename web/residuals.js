@@ -3,7 +3,8 @@ import { axes, clipped, dot, frame, handle, legend, line, picture } from "./core
 import { scale } from "./core/colour.js";
 import { check, el, group, player, select, slider, status } from "./core/controls.js";
 import { interactive } from "./core/interactive.js";
-import { BATCHES, CHANNELS, DEPTHS, SHOWN, chosen, limits, named, profile, read, words } from "./core/profiles.js";
+import { BATCHES, CHANNELS, DEPTHS, SHOWN, chosen, limits, named, profile, read, rows, shaded, words }
+  from "./core/profiles.js";
 
 /** @typedef {import("./core/profiles.js").Data} Data */
 /** @typedef {import("./core/profiles.js").Network} Network */
@@ -15,10 +16,15 @@ import { BATCHES, CHANNELS, DEPTHS, SHOWN, chosen, limits, named, profile, read,
 /** @typedef {{ network: Network, shades: Spread[], colour: string, dash: number[] }} Drawn */
 
 /** @type {State} */
-const defaults = { depth: 50, shown: "both", trained: false, layer: 1, ahead: 0 };
-const css = ".stage { touch-action: pan-y; cursor: crosshair; }";
+const defaults = { depth: 50, shown: "both", trained: false, layer: 50 };
+const css = `
+.stage { touch-action: pan-y; cursor: crosshair; }
+table { margin: 4px 0; }
+caption { text-align: left; color: var(--soft); font-size: 12.5px; padding: 4px 0; }
+`;
 const ROWS = 150; // CSS pixels for the networks above the axes
-const HEIGHT = 420;
+const HEIGHT = 450;
+const FAINT = 0.55; // where the gradient has yet to come
 
 /** @type {(x: number, low: number, high: number) => number} */
 const whole = (x, low, high) => Math.round(Math.min(Math.max(x, low), high));
@@ -27,21 +33,20 @@ const whole = (x, low, high) => Math.round(Math.min(Math.max(x, low), high));
 export function clean(s) {
   const depth = DEPTHS.includes(s.depth) ? s.depth : defaults.depth;
   return { depth, shown: SHOWN.includes(s.shown) ? s.shown : defaults.shown, trained: s.trained,
-    layer: whole(s.layer, 1, depth), ahead: whole(s.ahead, 0, depth) };
+    layer: whole(s.layer, 1, depth) };
 }
 
-/** Another depth, with the gradient in all its layers.
+/** Another depth: where the gradient has yet to start it starts from the new end.
  * @param {number} depth @param {State} s @returns {Partial<State>} */
-export const deepen = (depth, { layer }) => ({ depth, layer: Math.min(layer, depth), ahead: 0 });
+export const deepen = (depth, s) => ({ depth, layer: s.layer === s.depth ? depth : Math.min(s.layer, depth) });
 
-/** The gradient after so many convolutions on its way back, and a look at the last it came to.
- * @param {number} reached @param {State} s @returns {Partial<State>} */
-export const walk = (reached, { depth }) => ({ ahead: depth - reached, layer: whole(depth - reached + 1, 1, depth) });
+/** So many convolutions further than the last. @param {number} steps @param {State} s @returns {Partial<State>} */
+export const walk = (steps, { depth }) => ({ layer: depth - steps });
 
 /** @param {State} state @param {number} width @param {number} height @param {Lim} ylim */
 function axesOf({ depth }, width, height, ylim) {
-  const o = { xlim: /** @type {Lim} */ ([0.5, depth + 0.5]), ylim, ylog: true, xlabel: "convolution, first to last",
-    ylabel: "norm of the weights' gradient",
+  const o = { xlim: /** @type {Lim} */ ([0.5, depth + 0.5]), ylim, ylog: true,
+    xlabel: "convolution, first to last (at the top: its channels)", ylabel: "size (norm) of the weights' gradient",
     box: /** @type {[number, number, number, number]} */ ([58, ROWS + 34, width - 34, height - 40]) };
   return { o, at: axes(o) };
 }
@@ -53,15 +58,15 @@ function looks({ colours }, data, state) {
 }
 
 /** Where a gradient lies on the scale, 0 … 1. @param {number} norm @param {Lim} ylim */
-export const share = (norm, [low, high]) => Math.log(norm / low) / Math.log(high / low);
+export const share = (norm, [low, high]) => (high > low ? Math.log(norm / low) / Math.log(high / low) : 0.5);
 
 /** @param {number} t 0 … 1 */
 const shade = (t) => `rgb(${scale(t).join(" ")})`;
 
 /** From the loss back to where the gradient is, and each shortcut on the way.
- * @param {CanvasRenderingContext2D} ctx @param {Axes} at @param {Drawn} drawn @param {number} ahead
+ * @param {CanvasRenderingContext2D} ctx @param {Axes} at @param {Drawn} drawn @param {number} layer
  * @param {Lim} span top of the arcs, middle of the blocks @param {string} soft */
-function paths(ctx, at, { network, colour }, ahead, [top, middle], soft) {
+function paths(ctx, at, { network, colour }, layer, [top, middle], soft) {
   const stroke = (/** @type {boolean} */ reached, /** @type {() => void} */ draw) => {
     ctx.strokeStyle = reached ? colour : soft;
     ctx.lineWidth = reached ? 2 : 1;
@@ -73,23 +78,24 @@ function paths(ctx, at, { network, colour }, ahead, [top, middle], soft) {
     ctx.moveTo(from, middle);
     ctx.lineTo(to, middle);
   };
-  const [left, , right] = at.box, front = ahead < network.depth ? at.x(ahead + 1) : right;
+  const [left, , right] = at.box, front = at.x(layer);
   stroke(false, straight(left - 8, front));
   stroke(true, straight(front, right + 6));
   for (let i = 1; network.shortcuts && i < network.depth; i += 2) {
     const from = at.x(i - 0.5), to = at.x(i + 1.5), gap = (to - from) * 0.04;
-    stroke(i + 1 > ahead, () => {
+    const peak = Math.max(top, middle - 2.2 * (to - from) - 12); // low where they are narrow
+    stroke(i + 1 >= layer, () => {
       ctx.moveTo(from + gap, middle);
-      ctx.bezierCurveTo(from + gap, top, to - gap, top, to - gap, middle);
+      ctx.bezierCurveTo(from + gap, peak, to - gap, peak, to - gap, middle);
     });
   }
 }
 
 /** One network: its convolutions shaded by their gradient, shortcuts as arcs.
  * @param {CanvasRenderingContext2D} ctx @param {View} view @param {Axes} at @param {Drawn} drawn
- * @param {Lim} span top and bottom @param {Lim} ylim */
-function row(ctx, { colours, state }, at, drawn, [top, bottom], ylim) {
-  const { network, shades } = drawn, pitch = at.x(2) - at.x(1), wide = Math.min(pitch * 0.7, 22);
+ * @param {Lim} span top and bottom @param {Lim} range of the shades */
+function row(ctx, { colours, state }, at, drawn, [top, bottom], range) {
+  const { network, shades } = drawn;
   const tall = (bottom - top) * 0.34, middle = bottom - tall / 2;
   ctx.textBaseline = "top";
   ctx.textAlign = "left";
@@ -103,18 +109,35 @@ function row(ctx, { colours, state }, at, drawn, [top, bottom], ylim) {
   ctx.fillText("loss", at.box[2] + 9, middle);
   ctx.textAlign = "right";
   ctx.fillText("picture", at.box[0] - 11, middle);
-  paths(ctx, at, drawn, state.ahead, [top + 4, middle], colours.soft);
-  ctx.lineWidth = pitch < 8 ? 0.5 : 1;
-  ctx.strokeStyle = colours.soft;
-  shades.forEach(({ mean }, i) => {
-    ctx.fillStyle = i < state.ahead ? colours.paper : shade(share(mean, ylim));
-    ctx.fillRect(at.x(i + 1) - wide / 2, bottom - tall, wide, tall);
-    ctx.strokeRect(at.x(i + 1) - wide / 2, bottom - tall, wide, tall);
-  });
+  paths(ctx, at, drawn, state.layer, [top + 4, middle], colours.soft);
+  blocks(ctx, at, shades, state.layer, [bottom - tall, tall], range, colours);
 }
 
-/** The bar that says which shade is which gradient. @param {CanvasRenderingContext2D} ctx @param {Axes} at */
-function bar(ctx, { box: [, top, right, bottom] }) {
+/** Convolutions, each with its shade; where they are narrow, the two that a shortcut goes around are in one frame.
+ * @param {CanvasRenderingContext2D} ctx @param {Axes} at @param {Spread[]} shades @param {number} layer
+ * @param {Lim} span top and height @param {Lim} range of the shades @param {View["colours"]} colours */
+function blocks(ctx, at, shades, layer, [top, tall], range, colours) {
+  const pitch = at.x(2) - at.x(1), each = pitch < 7 ? 2 : 1, gap = Math.max(pitch * each * 0.3, pitch * each - 22);
+  const wide = (pitch * each - gap) / each;
+  ctx.lineWidth = 1;
+  ctx.strokeStyle = colours.soft;
+  for (let i = 0; i < shades.length; i += each) {
+    const left = at.x(i + 0.5) + gap / 2;
+    ctx.clearRect(left, top, wide * each, tall);
+    for (let j = 0; j < each; j++) {
+      ctx.globalAlpha = i + j + 1 < layer ? FAINT : 1;
+      ctx.fillStyle = shade(share(shades[i + j].mean, range));
+      ctx.fillRect(left + j * wide, top, wide, tall);
+    }
+    ctx.globalAlpha = 1;
+    ctx.strokeRect(left, top, wide * each, tall);
+  }
+}
+
+/** The bar that says which shade is which gradient. @param {CanvasRenderingContext2D} ctx @param {Axes} at
+ * @param {Lim} range of the shades */
+function bar(ctx, { y, box: [, , right] }, range) {
+  const [bottom, top] = range.map(y);
   const fill = ctx.createLinearGradient(0, bottom, 0, top);
   for (let i = 0; i <= 9; i++) fill.addColorStop(i / 9, shade(i / 9));
   ctx.fillStyle = fill;
@@ -133,22 +156,27 @@ function stages(ctx, { x, box: [left, top, right, bottom] }, depth, colours) {
     if (i % 2) ctx.fillRect(from, top, (right - left) / CHANNELS.length, bottom - top);
     ctx.globalAlpha = 1;
     ctx.fillStyle = colours.soft;
-    ctx.fillText(right - left > 450 ? `${count} channels` : `${count} ch.`, from + (right - left) / 10, top + 4);
+    ctx.fillText(`${count}`, from + (right - left) / 10, top + 4);
   });
 }
 
-/** The mean over the seeds and their range, as far as the gradient has come.
- * @param {CanvasRenderingContext2D} ctx @param {Axes} at @param {Drawn} drawn @param {number} ahead */
-function curve(ctx, at, { shades, colour, dash }, ahead) {
-  const there = shades.slice(ahead), xs = there.map((_, i) => ahead + i + 1);
-  ctx.beginPath();
-  xs.forEach((x, i) => ctx.lineTo(at.x(x), at.y(there[i].high)));
-  for (let i = xs.length - 1; i >= 0; i--) ctx.lineTo(at.x(xs[i]), at.y(there[i].low));
-  ctx.fillStyle = colour;
-  ctx.globalAlpha = 0.2;
-  ctx.fill();
-  ctx.globalAlpha = 1;
-  line(ctx, at, xs, there.map(({ mean }) => mean), { colour, dash, width: 2.5 });
+/** The mean over the seeds and their range; faint where the gradient has yet to come.
+ * @param {CanvasRenderingContext2D} ctx @param {Axes} at @param {Drawn} drawn @param {number} layer */
+function curve(ctx, at, { shades, colour, dash }, layer) {
+  const part = (/** @type {number} */ from, /** @type {number} */ to, /** @type {number} */ strength) => {
+    const some = shades.slice(from - 1, to), xs = some.map((_, i) => from + i);
+    ctx.beginPath();
+    xs.forEach((x, i) => ctx.lineTo(at.x(x), at.y(some[i].high)));
+    for (let i = xs.length - 1; i >= 0; i--) ctx.lineTo(at.x(xs[i]), at.y(some[i].low));
+    ctx.fillStyle = colour;
+    ctx.globalAlpha = 0.2 * strength;
+    ctx.fill();
+    ctx.globalAlpha = strength;
+    line(ctx, at, xs, some.map(({ mean }) => mean), { colour, dash, width: strength < 1 ? 2 : 2.5 });
+    ctx.globalAlpha = 1;
+  };
+  part(1, layer, FAINT);
+  part(layer, shades.length, 1);
 }
 
 /** @param {CanvasRenderingContext2D} ctx @param {number} width @param {number} height @param {View} view
@@ -157,7 +185,8 @@ function paint(ctx, width, height, view, data, ylim) {
   const { state, colours } = view, { o, at } = axesOf(state, width, height, ylim), drawn = looks(view, data, state);
   stages(ctx, at, state.depth, colours);
   frame(ctx, at, o, colours);
-  bar(ctx, at);
+  const range = shaded(data, state);
+  bar(ctx, at, range);
   ctx.strokeStyle = colours.soft;
   ctx.lineWidth = 1;
   ctx.beginPath();
@@ -165,9 +194,9 @@ function paint(ctx, width, height, view, data, ylim) {
   ctx.lineTo(at.x(state.layer), at.box[3]);
   ctx.stroke();
   const each = ROWS / drawn.length;
-  drawn.forEach((one, i) => row(ctx, view, at, one, [i * each + 2, (i + 1) * each - 4], ylim));
-  clipped(ctx, at.box, () => drawn.forEach((one) => curve(ctx, at, one, state.ahead)));
-  for (const { shades, colour } of state.layer > state.ahead ? drawn : []) {
+  drawn.forEach((one, i) => row(ctx, view, at, one, [i * each + 2, (i + 1) * each - 4], range));
+  clipped(ctx, at.box, () => drawn.forEach((one) => curve(ctx, at, one, state.layer)));
+  for (const { shades, colour } of drawn) {
     dot(ctx, at.x(state.layer), at.y(shades[state.layer - 1].mean), 5, colour);
   }
 }
@@ -201,13 +230,30 @@ function pictures(view, data) {
 
 /** @param {View} view */
 function back(view) {
-  const hint = "from the loss back: a step is one convolution further, from the last to the first";
-  return el("div", {}, player(view, { get: (s) => s.depth - s.ahead, set: (reached) => walk(reached, view.state),
-    last: (s) => s.depth }), el("span", { class: "hint" }, hint));
+  const hint = "The ring is where the gradient has come to on its way back from the loss. A step moves it one " +
+    "convolution on, towards the picture; or drag it, or point at the curves.";
+  return el("div", {}, player(view, { get: (s) => s.depth - s.layer, set: (steps) => walk(steps, view.state),
+    last: (s) => s.depth - 1 }), el("span", { class: "hint" }, hint));
 }
 
-/** @param {View} view @param {Data} data */
-function controls(view, data) {
+/** The numbers. @param {View} view @param {Data} data */
+function table(view, data) {
+  const head = el("tr"), body = el("tbody"), seeds = data.networks[0].runs.length;
+  const cell = (/** @type {string} */ text) => el("td", {}, text);
+  view.draw((s) => {
+    const heads = chosen(data, s).map(({ shortcuts }) => el("th", { scope: "col" }, named(shortcuts)));
+    head.replaceChildren(el("td"), ...heads);
+    body.replaceChildren(...rows(data, s).map(([name, ...all]) =>
+      el("tr", {}, el("th", { scope: "row" }, name), ...all.map(cell))));
+  });
+  const caption = `Size of the gradient, and the loss: mean of ${seeds} seeds (lowest to highest)`;
+  const hint = `A network that guesses among ten classes has a loss of ln 10 = ${Math.log(10).toFixed(2)}.`;
+  return el("div", {}, el("table", {}, el("caption", {}, caption), el("thead", {}, head), body),
+    el("span", { class: "hint" }, hint));
+}
+
+/** @param {View} view */
+function controls(view) {
   const networks = group("The networks",
     slider(view, { label: "depth", values: DEPTHS, unit: "convolutions", get: (s) => s.depth, set: deepen,
       hint: "3×3 convolutions, each with batchnorm; a shortcut goes around two" }),
@@ -215,10 +261,9 @@ function controls(view, data) {
       get: (s) => s.shown, set: (shown) => ({ shown: /** @type {State["shown"]} */ (shown) }) }),
     check(view, { label: `after ${BATCHES} batches of training`, get: (s) => s.trained,
       set: (trained) => ({ trained }) }));
-  const seeds = data.networks[0].runs.length;
-  const note = el("p", { class: "note" }, `A line is the geometric mean of ${seeds} seeds (for the loss: the mean). ` +
-    "The band, and the numbers in brackets, reach from the lowest seed to the highest. A block is shaded by its " +
-    "gradient; the bar beside the curves says how.");
+  const note = el("p", { class: "note" }, "A line is the geometric mean over the seeds (in the table the mean of the " +
+    "loss is the ordinary one), a band reaches from the lowest seed to the highest. A block is a convolution, shaded " +
+    "by its gradient; the bar beside the curves says which shade is which size. A shortcut is an arc.");
   return el("div", { class: "controls" }, networks, note);
 }
 
@@ -227,10 +272,10 @@ function build(view) {
   const data = read(view.data);
   if (!data) return view.root.append(el("p", {}, "The recorded gradients are missing."));
   const left = el("div", { class: "picture" });
-  view.root.append(el("style", {}, css), el("div", { class: "row" }, left, controls(view, data)));
-  left.append(...pictures(view, data), back(view), status(view, (s) => words(data, s)));
+  view.root.append(el("style", {}, css), el("div", { class: "row" }, left, controls(view)));
+  left.append(...pictures(view, data), back(view), status(view, (s) => words(data, s)), table(view, data));
 }
 
 /** @type {import("./core/interactive.js").Spec<State, Data | undefined>} */
-export const spec = { name: "residuals", title: "Residuals", defaults, clean, build };
+export const spec = { name: "residuals", title: "Gradients with and without shortcuts", defaults, clean, build };
 export const mount = interactive(spec);

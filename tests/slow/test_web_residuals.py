@@ -1,7 +1,6 @@
 "Residuals: what it says of the recorded networks is what the ledger has, by mouse, finger and keyboard."
 import re
 from contextlib import ExitStack
-from math import log
 from statistics import geometric_mean, mean
 
 import pytest
@@ -11,13 +10,14 @@ import browser as driver
 from miniai.lab.recorded import gradient_profiles
 from miniai.layers import resnet
 
-WORDS = """async ([data, states]) => { const { words } = await import('http://miniai.test/web/core/profiles.js');
-    return states.map((state) => words(data, state)); }"""
+WORDS = """async ([data, states]) => {
+    const { rows, words } = await import('http://miniai.test/web/core/profiles.js');
+    return states.map((state) => [words(data, state), rows(data, state).map((row) => row.slice(1))]); }"""
 OPEN = """async ([data, state]) => { const m = await import('http://miniai.test/web/residuals.js');
     window.there = m.mount(document.body.appendChild(document.createElement('div')), {id: 'a', data, state}); }"""
 FRAMES = "() => new Promise(requestAnimationFrame).then(() => new Promise(requestAnimationFrame))"
 DEPTHS = 10, 20, 30, 50
-DEFAULTS = dict(depth=50, shown="both", trained=False, layer=1, ahead=0)
+DEFAULTS = dict(depth=50, shown="both", trained=False, layer=50)
 
 @pytest.fixture(scope="module")
 def data(): return gradient_profiles()
@@ -38,27 +38,34 @@ def said(page):
 
 def spread(values, mean=geometric_mean): return [mean(values), min(values), max(values)]
 
-def expected(networks, trained, layer, ahead):
-    "All numbers that are said of these networks, line by line."
+def numbers(text): return [float(v.replace(",", "")) for v in re.findall(r"[\d,]*\d(?:\.\d+)?", text)]
+
+def expected(networks, trained, layer):
+    "The table's numbers of these networks, row by row."
     norms = [[run["after" if trained else "before"] for run in network["runs"]] for network in networks]
-    of = lambda f: [v for runs in norms for v in spread([f(values) for values in runs])]
-    losses = [v for network in networks for v in spread([run["train_loss"] for run in network["runs"]], mean)]
-    return [of(lambda v: v[ahead] / v[-1]), of(lambda v: max(v[ahead:]) / min(v[ahead:])), of(lambda v: v[layer - 1]),
-            [*losses, log(10)]]
+    of = lambda f: [spread([f(values) for values in runs]) for runs in norms]
+    losses = [spread([run["train_loss"] for run in network["runs"]], mean) for network in networks]
+    return [of(lambda v: v[0] / v[-1]), of(lambda v: max(v) / min(v)), of(lambda v: v[layer - 1]), losses]
+
+def conclusion(ratio):
+    "What becomes of the gradient on its way back."
+    if 2 / 3 < ratio < 1.5: return f"stays about the same size (factor {ratio:.3g})"
+    return f"grows {ratio:.3g}-fold" if ratio > 1 else f"shrinks to {ratio:.3g} of its size"
 
 @pytest.mark.parametrize("depth", DEPTHS)
 def test_it_says_the_recorded_numbers(page, data, depth):
     choices = dict(both=(False, True), without=(False,), **{"with": (True,)})
-    states = [dict(depth=depth, shown=shown, trained=trained, layer=layer, ahead=ahead) for shown in choices
-              for trained in (False, True) for layer, ahead in ((1, 0), (depth // 2, 0), (depth - 2, depth - 3))]
-    for state, told in zip(states, page.evaluate(WORDS, [data, states]), strict=True):
-        shown, trained, layer, ahead = (state[name] for name in ("shown", "trained", "layer", "ahead"))
-        networks = [n for n in data["networks"] if n["depth"] == depth and n["shortcuts"] in choices[shown]]
-        for line, ours in zip(told.split("\n"), expected(networks, trained, layer, ahead), strict=True):
-            line = re.split(r"gradient is|where it is|: ", line)[-1]
-            numbers = [float(v.replace(",", "")) for v in re.findall(r"[\d,]*\d(?:\.\d+)?", line)]
-            assert numbers == [pytest.approx(v, rel=6e-3) for v in ours], (state, line)
-            assert [how == "with" for how in re.findall(r"(with|without) shortcuts", line)] == [*choices[shown]]
+    states = [dict(depth=depth, shown=shown, trained=trained, layer=layer) for shown in choices
+              for trained in (False, True) for layer in (1, depth // 2, depth)]
+    for state, (told, rows) in zip(states, page.evaluate(WORDS, [data, states]), strict=True):
+        networks = [n for n in data["networks"] if n["depth"] == depth and n["shortcuts"] in choices[state["shown"]]]
+        ours = expected(networks, state["trained"], state["layer"])
+        near = [[pytest.approx(v, rel=6e-3) for v in row] for row in ours]
+        assert [[numbers(cell) for cell in row] for row in rows] == near
+        first, second = told.split("\n")
+        for way, (ratio, *_) in zip(re.split(" on its way back.*; ", first), ours[0], strict=True):
+            assert conclusion(ratio) in way, (state, told)
+        assert numbers(second)[2:] == [pytest.approx(size, rel=6e-3) for size, *_ in ours[2]]
 
 @pytest.mark.parametrize("depth", DEPTHS)
 def test_the_channels_are_those_of_the_network(page, depth):
@@ -84,37 +91,39 @@ def test_mouse_finger_and_keys_look_at_the_same_convolution(opened):
                 touch.send("Input.dispatchTouchEvent", dict(type=f"touch{kind}", touchPoints=points))
         else:
             handle = page.get_by_role("slider", name="convolution; arrow keys move it")
-            for key in ["Shift+ArrowRight"] * 2 + ["ArrowRight"] * 3: handle.press(key)
+            for key in ["Shift+ArrowLeft"] * 2 + ["ArrowLeft"] * 6: handle.press(key)
             page.evaluate(FRAMES)
             assert handle.get_attribute("aria-valuetext") == "24 of 50"
         told.append(said(page))
         assert page.evaluate("there.get()") == DEFAULTS | dict(layer=24)
-    assert "Convolution 24 (32 channels), norm: " in told[0] and len(set(told)) == 1
+    assert "The ring is at convolution 24 (32 channels)" in told[0] and len(set(told)) == 1
 
 def test_the_controls(opened):
     page = opened(dict(layer=45))
     depth = page.get_by_role("slider", name="depth")
     depth.press("ArrowLeft")
-    assert said(page).startswith("30 convolutions, before training") and "Convolution 30 (128 channels)" in said(page)
+    assert "(30 convolutions, before training)" in said(page) and "convolution 30 (128 channels)" in said(page)
     depth.press("Home")
     page.get_by_label("show").select_option("with shortcuts")
     page.get_by_label("after 20 batches of training").check()
-    assert "10 convolutions, after 20 batches" in said(page) and "without" not in said(page)
-    page.get_by_role("button", name="Step back").click()
-    assert "on its way back the gradient has come to convolution 2," in said(page)
-    assert page.evaluate("there.get()") == dict(depth=10, shown="with", trained=True, layer=2, ahead=1)
+    assert "(10 convolutions, after 20 batches" in said(page) and "without" not in said(page)
+    assert page.get_by_role("columnheader").all_inner_texts() == ["with shortcuts"]
+    page.get_by_role("button", name="Step", exact=True).click()
+    assert "The ring is at convolution 9 (128 channels)" in said(page)
+    assert page.get_by_role("row", name="convolution 9").count() == 1
+    assert page.evaluate("there.get()") == dict(depth=10, shown="with", trained=True, layer=9)
     page.get_by_role("button", name="Reset").click()
     assert page.evaluate("there.get()") == DEFAULTS | dict(layer=45)
 
 @pytest.mark.parametrize("motion", ["no-preference", "reduce"])
 def test_play_goes_back_from_the_last_convolution_to_the_first(opened, motion):
-    page = opened(dict(depth=10, ahead=10), reduced_motion=motion)
-    page.evaluate("() => { window.seen = []; there.subscribe(({ahead, layer}) => seen.push([ahead, layer])); }")
+    page = opened(dict(depth=10, layer=10), reduced_motion=motion)
+    page.evaluate("() => { window.seen = []; there.subscribe(({layer}) => seen.push(layer)); }")
     page.get_by_role("button", name="Play").click()
-    expect(page.locator("p.status")).to_contain_text("the first one's gradient is")
+    expect(page.locator("p.status")).to_contain_text("The ring is at convolution 1 (")
     seen = page.evaluate("seen")
-    assert seen[-1] == [0, 1] and all(layer == ahead + 1 for ahead, layer in seen)
-    assert seen == sorted(seen, reverse=True) and (len(seen) == 1 if motion == "reduce" else len(seen) > 3)
+    assert seen[-1] == 1 and seen == sorted(seen, reverse=True)
+    assert (len(seen) == 1 if motion == "reduce" else len(seen) > 3)
 
 def test_a_missing_record_is_said(opened):
     page = opened(data={"networks": []})
@@ -130,7 +139,7 @@ def test_it_fits_and_is_fast(opened, width, scheme):
     ms = page.evaluate("""async () => { const times = [], frame = () => new Promise(requestAnimationFrame);
         for (let i = 0; i < 20; i++) {
             const t = performance.now();
-            there.set({ layer: 1 + i, depth: 50, ahead: i });
+            there.set({ layer: 1 + i, depth: 50 });
             await frame(); await frame();
             times.push(performance.now() - t);
         }

@@ -13,8 +13,7 @@ import { short } from "./format.js";
  * @property {number} depth convolutions
  * @property {Shown} shown the networks, by their shortcuts
  * @property {boolean} trained the gradients after the short training, else those before it
- * @property {number} layer the convolution that is looked at, from 1
- * @property {number} ahead convolutions that the gradient has yet to reach on its way back; 0: it is in the first
+ * @property {number} layer the convolution that the gradient has come to on its way back, and that is read; from 1
  */
 
 export const DEPTHS = [10, 20, 30, 50];
@@ -55,17 +54,14 @@ export function profile(network, trained) {
   return all[0].map((_, i) => geometric(all.map((values) => values[i])));
 }
 
-/** A convolution's gradient over that of the last. @param {Network} network @param {boolean} trained
- * @param {number} [layer] from 1 */
-export function ratio(network, trained, layer = 1) {
-  return geometric(norms(network, trained).map((values) => values[layer - 1] / values[values.length - 1]));
+/** The first convolution's gradient over that of the last. @param {Network} network @param {boolean} trained */
+export function ratio(network, trained) {
+  return geometric(norms(network, trained).map((values) => values[0] / values[values.length - 1]));
 }
 
-/** The largest gradient over the smallest. @param {Network} network @param {boolean} trained
- * @param {number} [ahead] convolutions at the start that do not count */
-export function unevenness(network, trained, ahead = 0) {
-  const reached = norms(network, trained).map((values) => values.slice(ahead));
-  return geometric(reached.map((values) => Math.max(...values) / Math.min(...values)));
+/** The largest gradient over the smallest. @param {Network} network @param {boolean} trained */
+export function unevenness(network, trained) {
+  return geometric(norms(network, trained).map((values) => Math.max(...values) / Math.min(...values)));
 }
 
 /** Mean loss of the short training. @param {Network} network @returns {Spread} */
@@ -81,39 +77,48 @@ export function limits({ networks }) {
   return [Math.min(...all) / 1.3, Math.max(...all) * 1.3];
 }
 
+/** The least and the greatest mean of the networks shown: what the shades tell apart.
+ * @param {Data} data @param {State} state @returns {[number, number]} */
+export function shaded(data, state) {
+  const all = chosen(data, state).flatMap((network) => profile(network, state.trained).map(({ mean }) => mean));
+  return [Math.min(...all), Math.max(...all)];
+}
+
 /** @param {boolean} shortcuts */
 export const named = (shortcuts) => `${shortcuts ? "with" : "without"} shortcuts`;
 
-/** A number of each network: "140 times the last one's (69 to 518) without shortcuts, …".
- * @param {Network[]} networks @param {(network: Network) => Spread} of @param {string} [unit] said once */
-function each(networks, of, unit = "") {
-  return networks.map((network, i) => {
-    const { mean, low, high } = of(network);
-    return `${short(mean)}${i ? "" : unit} (${short(low)} to ${short(high)}) ${named(network.shortcuts)}`;
-  }).join(", ");
+/** What becomes of the gradient from the last convolution to the first.
+ * @param {Network} network @param {boolean} trained */
+function change(network, trained) {
+  const { mean } = ratio(network, trained);
+  if (mean > 2 / 3 && mean < 1.5) return `stays about the same size (factor ${short(mean)})`;
+  return mean > 1 ? `grows ${short(mean)}-fold` : `shrinks to ${short(mean)} of its size`;
 }
 
-/** How far the gradient has come, and how large it is there. @param {Network[]} networks @param {State} state */
-function come(networks, { depth, trained, ahead }) {
-  const start = `${depth} convolutions, ${trained ? `after ${BATCHES} batches of training` : "before training"}`;
-  const times = each(networks, (network) => ratio(network, trained, ahead + 1), " times the last one's");
-  if (ahead === 0) return `${start}: the first one's gradient is ${times}.`;
-  if (ahead === depth) return `${start}: the gradient of the loss has not reached a convolution yet.`;
-  if (ahead === depth - 1) return `${start}: on its way back the gradient has come to the last convolution.`;
-  return `${start}: on its way back the gradient has come to convolution ${ahead + 1}, where it is ${times}.`;
-}
-
-/** What the picture shows, in words. @param {Data} data @param {State} state */
+/** What the picture shows, in words: what becomes of the gradient, and its size where it has come to.
+ * @param {Data} data @param {State} state */
 export function words(data, state) {
-  const { depth, trained, layer, ahead } = state, networks = chosen(data, state);
-  const said = [come(networks, state)];
-  if (ahead < depth - 1) {
-    const uneven = each(networks, (network) => unevenness(network, trained, ahead));
-    said.push(`The largest of ${ahead ? `these ${depth - ahead}` : "all"} over the smallest: ${uneven}.`);
-  }
-  const here = layer > ahead ? each(networks, (network) => profile(network, trained)[layer - 1]) : "not reached yet";
-  said.push(`Convolution ${layer} (${channels(depth, layer)} channels), norm: ${here}.`);
-  const guessing = short(Math.log(10));
-  said.push(`Training loss over the ${BATCHES} batches: ${each(networks, loss)}; guessing gives ${guessing}.`);
-  return said.join("\n");
+  const { depth, trained, layer } = state, networks = chosen(data, state);
+  const [first, ...others] = networks.map((network) => change(network, trained));
+  const name = named(networks[0].shortcuts);
+  const when = trained ? `after ${BATCHES} batches of training` : "before training";
+  const here = networks.map((network) =>
+    `${short(profile(network, trained)[layer - 1].mean)} ${named(network.shortcuts)}`).join(", ");
+  return `W${name.slice(1)} the gradient ${first} on its way back from the last convolution to the first` +
+    `${others.map((other) => `; with them it ${other}`).join("")} (${depth} convolutions, ${when}).\n` +
+    `The ring is at convolution ${layer} (${channels(depth, layer)} channels), where the gradient's size is ${here}.`;
+}
+
+/** The numbers with their ranges: what it is, and of each network shown "139 (68.6 to 518)".
+ * @param {Data} data @param {State} state @returns {string[][]} */
+export function rows(data, state) {
+  const { trained, layer } = state, networks = chosen(data, state);
+  const row = (/** @type {string} */ name, /** @type {(network: Network) => Spread} */ of) => [name,
+    ...networks.map(of).map(({ mean, low, high }) => `${short(mean)} (${short(low)}\u00a0to\u00a0${short(high)})`)];
+  return [
+    row("first convolution ÷ last", (network) => ratio(network, trained)),
+    row("largest ÷ smallest", (network) => unevenness(network, trained)),
+    row(`convolution ${layer}`, (network) => profile(network, trained)[layer - 1]),
+    row(`training loss, mean over the ${BATCHES} batches`, loss),
+  ];
 }

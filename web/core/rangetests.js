@@ -123,15 +123,15 @@ export function verdict(network, i) {
   const rateOf = (/** @type {number} */ j) => short(network.trained[j].rate);
   if (i === top) {
     const ties = network.trained.flatMap((_, j) => (j !== top && below(network, j).tied ? [rateOf(j)] : []));
-    const also = ties.length ? `, but ${n} seeds cannot tell it from ${listed(ties)}` : "";
+    const also = ties.length ? `, but ${n} seeds are too few to be sure that it beats ${listed(ties)}` : "";
     return `That is the best of the ${network.trained.length} recorded rates${also}.`;
   }
   const { points, half, dead, tied } = below(network, i);
   const counting = network.trained[i].accuracy.includes(null) ? ", counting a diverged run as 10 %" : "";
   const against = `below the best recorded rate, ${rateOf(top)} (${result(network.trained[top])})`;
   if (tied) {
-    return `That is ${fixed(points)} points ${against}, but ${n} seeds cannot tell the two apart: 95 % interval ` +
-      `${fixed(points - half)} to ${fixed(points + half)}.`;
+    return `That is ${fixed(points)} points ${against}, but ${n} seeds are too few to be sure that it is worse: ` +
+      `95 % interval ${fixed(points - half)} to ${fixed(points + half)}.`;
   }
   return `That is ${fixed(points)}${dead ? "" : ` ± ${fixed(half)}`} points ${against}${counting}.`;
 }
@@ -145,18 +145,19 @@ export function words(data, s) {
     return `${network.label}, trained ${where}: ${outcome(network.trained[i])}\n${verdict(network, i)}`;
   }
   const { smooth } = testOf(data, s), at = nearest(data.rates, s.rate);
-  const ends = `it began at ${short(smooth[0])}; its least is ${short(Math.min(...smooth))}`;
+  const ends = `it began at ${short(smooth[0])}; its minimum is ${short(Math.min(...smooth))}`;
   const here = at < smooth.length ? `where the smoothed loss is ${short(smooth[at])} (${ends}).`
     : `above ${short(data.rates[smooth.length - 1])}, where this test stopped.`;
-  return `${network.label}: your mark is at ${short(s.rate)}, ${here}\nWhat does training at this rate give?`;
+  return `${network.label}: your mark is at ${short(s.rate)}, ${here}\nTrain to see what this rate gives.`;
 }
 
 /** What a table says of a rate that someone or some rule chose: the rate and the recorded one nearest to it, what that
- * gave, and the points lost to the best, with "?" where the seeds cannot tell. @param {Network} network
+ * gave, and the points lost to the best, with half of their interval where all learned. @param {Network} network
  * @param {number} rate */
 export function row(network, rate) {
-  const i = recordedAt(network, rate), near = short(network.trained[i].rate), { points, tied } = below(network, i);
-  const lost = i === best(network) ? "the best" : `${fixed(points)}${tied ? " ?" : ""}`;
+  const i = recordedAt(network, rate), near = short(network.trained[i].rate);
+  const { points, half, dead } = below(network, i);
+  const lost = i === best(network) ? "the best" : `${fixed(points)}${dead ? "" : `\u00a0±\u00a0${fixed(half)}`}`;
   return [near === short(rate) ? near : `${short(rate)} → ${near}`, result(network.trained[i]), lost];
 }
 
@@ -164,19 +165,43 @@ export function row(network, rate) {
  * @param {Data} data @param {State} s */
 export function readings(data, s) {
   const network = networkOf(data, s.network), { steepest, tenth } = testOf(data, s);
-  return [["steepest fall", ...row(network, steepest)], ["a tenth of the least", ...row(network, tenth)],
+  return [["steepest fall", ...row(network, steepest)], ["a tenth of the minimum", ...row(network, tenth)],
     ["best recorded", ...row(network, network.trained[best(network)].rate)]];
 }
 
-/** How the first mark in each network did, beside the usual readings. @param {Data} data @param {State} s */
+/** What rates cost: points below the best, mean and worst, where the worst is, and at how many a run failed.
+ * @param {[Network, number][]} chosen networks and rates */
+function cost(chosen) {
+  const all = chosen.map(([network, rate]) => ({ network, ...below(network, recordedAt(network, rate)) }));
+  const worst = all.reduce((a, b) => (b.points > a.points ? b : a));
+  return { mean: mean(all.map(({ points }) => points)), worst: worst.points, where: worst.network.label,
+    failed: all.filter(({ dead }) => dead > 0).length };
+}
+
+/** How the first mark in each network did, beside the rules; what to trust once all networks were tried.
+ * @param {Data} data @param {State} s */
 export function summary(data, s) {
-  const names = [...new Set(s.marks.map(({ network }) => network))];
-  if (names.length < 2) return "";
-  const lost = (/** @type {(network: Network, test: Test) => number} */ rate) => fixed(mean(names.map((name) => {
-    const network = networkOf(data, name), test = testOf(data, { ...s, network: name });
-    return below(network, recordedAt(network, rate(network, test))).points;
-  })));
-  const mine = lost(({ name }) => s.marks.find(({ network }) => network === name)?.rate ?? NaN);
-  return `On average over ${names.length} networks your first mark is ${mine} points below the best; the steepest ` +
-    `fall ${lost((_, test) => test.steepest)}, a tenth of the least ${lost((_, test) => test.tenth)} (seed ${s.seed}).`;
+  const tried = data.networks.filter(({ name }) => s.marks.some(({ network }) => network === name));
+  if (tried.length < 2) return "";
+  const rule = (/** @type {"steepest" | "tenth"} */ name) =>
+    cost(tried.flatMap((network) => network.tests.map((test) => [network, test[name]])));
+  const mine = cost(tried.map((network) =>
+    [network, s.marks.find((mark) => mark.network === network.name)?.rate ?? NaN]));
+  const steepest = rule("steepest"), tenth = rule("tenth");
+  const said = `On average over ${tried.length} networks your first mark is ${fixed(mine.mean)} points below the ` +
+    `best, the steepest fall ${fixed(steepest.mean)} and a tenth of the minimum ${fixed(tenth.mean)} (the two rules: ` +
+    "over the range tests of all seeds).";
+  return tried.length < data.networks.length ? said : `${said}\n${trust(data, steepest, tenth)}`;
+}
+
+/** Which rule to trust. @param {Data} data @param {ReturnType<typeof cost>} steepest
+ * @param {ReturnType<typeof cost>} tenth */
+function trust({ networks }, steepest, tenth) {
+  const count = networks.reduce((sum, { tests }) => sum + tests.length, 0);
+  const told = (/** @type {ReturnType<typeof cost>} */ { failed, worst, where }) =>
+    `failed in ${failed || "none"} of ${count} range tests and lost up to ${fixed(worst)} points (${where})`;
+  const safe = tenth.failed - steepest.failed || tenth.worst - steepest.worst;
+  const rule = safe < 0 ? "the safer rule is a tenth of the minimum" : "the safer rule is the steepest fall";
+  return `On these ${networks.length} networks ${safe ? rule : "neither rule is the safer one"}. Training at the ` +
+    `steepest fall ${told(steepest)}, at a tenth of the minimum it ${told(tenth)}. Look at the curve all the same.`;
 }

@@ -25,10 +25,10 @@ test("the nearest rate is so by its factor", () => {
 
 test("nothing is said of what training gave before it was asked for", () => {
   assert.equal(words(data, state), "A: your mark is at 0.005, where the smoothed loss is 2.2 (it began at 2.3; " +
-    "its least is 1).\nWhat does training at this rate give?");
+    "its minimum is 1).\nTrain to see what this rate gives.");
   assert.match(words(data, { ...state, rate: 2 }), /at 2, above 1, where this test stopped\.\n/);
-  assert.match(words(data, { ...marked, rate: 0.1 }), /What does training/);
-  assert.match(words(data, { ...marked, network: "b" }), /What does training/);
+  assert.match(words(data, { ...marked, rate: 0.1 }), /Train to see/);
+  assert.match(words(data, { ...marked, network: "b" }), /Train to see/);
 });
 
 test("what training gave: seeds, chance, divergence", () => {
@@ -45,9 +45,10 @@ test("what training gave: seeds, chance, divergence", () => {
 test("how far below the best, and what three seeds cannot tell", () => {
   const { points, half, dead, tied } = below(a, 1); // differences 4, −1, 2: mean 5/3, deviation √(19/3), t = 4.303
   assert.deepEqual([points.toFixed(4), half.toFixed(4), dead, tied], ["1.6667", "6.2516", 0, true]);
-  assert.equal(verdict(a, 1), "That is 1.7 points below the best recorded rate, 0.1 (83.7 %), but 3 seeds cannot " +
-    "tell the two apart: 95 % interval −4.6 to 7.9.");
-  assert.equal(verdict(a, 2), "That is the best of the 5 recorded rates, but 3 seeds cannot tell it from 0.01.");
+  assert.equal(verdict(a, 1), "That is 1.7 points below the best recorded rate, 0.1 (83.7 %), but 3 seeds are " +
+    "too few to be sure that it is worse: 95 % interval −4.6 to 7.9.");
+  assert.equal(verdict(a, 2), "That is the best of the 5 recorded rates, but 3 seeds are too few to be sure that it " +
+    "beats 0.01.");
   assert.match(verdict(a, 0), /^That is 58.7 ± 16.9 points below/);
   assert.equal(verdict(a, 3), "That is 53.7 points below the best recorded rate, 0.1 (83.7 %), counting a diverged " +
     "run as 10 %.");
@@ -56,12 +57,29 @@ test("how far below the best, and what three seeds cannot tell", () => {
 
 test("tables: the usual readings, marks, averages over networks", () => {
   assert.deepEqual(readings(data, state), [["steepest fall", "0.1", "83.7 %", "the best"],
-    ["a tenth of the least", "0.012 → 0.01", "82.0 %", "1.7 ?"], ["best recorded", "0.1", "83.7 %", "the best"]]);
+    ["a tenth of the minimum", "0.012 → 0.01", "82.0 %", "1.7\u00a0±\u00a06.3"],
+    ["best recorded", "0.1", "83.7 %", "the best"]]);
   assert.deepEqual(row(a, 1), ["1", "1 of 3 diverged", "53.7"]);
   assert.equal(summary(data, marked), "");
   const marks = [...marked.marks, { network: "b", rate: 0.001 }, { network: "b", rate: 0.1 }];
-  assert.equal(summary(data, { ...state, marks }), "On average over 2 networks your first mark is 20.8 points below " +
-    "the best; the steepest fall 0.0, a tenth of the least 5.8 (seed 42).");
+  const third = { ...data, networks: [...data.networks, { ...a, name: "c" }] };
+  const average = "On average over 2 networks your first mark is 20.8 points below the best, the steepest fall 0.0 " +
+    "and a tenth of the minimum 5.8 (the two rules: over the range tests of all seeds).";
+  assert.equal(summary(third, { ...state, marks }), average);
+  assert.equal(summary(data, { ...state, marks }), `${average}\nOn these 2 networks the safer rule is the ` +
+    "steepest fall. Training at the steepest fall failed in none of 4 range tests and lost up to 0.0 points (A), at " +
+    "a tenth of the minimum it failed in none of 4 range tests and lost up to 10.0 points (B). Look at the curve all " +
+    "the same.");
+});
+
+test("the rule after which training fails less often is the safer one; alike, neither", () => {
+  const marks = [{ network: "a", rate: 0.1 }, { network: "b", rate: 0.1 }];
+  const ends = (/** @type {number} */ steepest, /** @type {number} */ tenth) => summary({ ...data,
+    networks: [a, b].map((one) => ({ ...one, tests: one.tests.map((t) => ({ ...t, steepest, tenth })) })) },
+  { ...state, marks });
+  assert.match(ends(1, 0.001), /rule is the steepest fall\. .* in 2 of 4 .* 53\.7 .* in 2 of 4 .* 58\.7/);
+  assert.match(ends(10, 0.01), /rule is a tenth of the minimum\. .* in 4 of 4 range tests.* in none of 4 range tests/);
+  assert.match(ends(0.1, 0.1), /On these 2 networks neither rule is the safer one\./);
 });
 
 test("a rate is trained at once", () => {
