@@ -50,21 +50,22 @@ function registry() {
 }
 
 /**
- * What of `given` fits `defaults`: known names, and values of the same kind.
+ * `state` with what of `given` fits: known names, and values of the kind that the interactive opens with.
  * @template {object} S
  * @param {S} defaults
  * @param {unknown} given
+ * @param {S} [state]
  * @returns {S}
  */
-export function fitting(defaults, given) {
-  if (typeof given !== "object" || given === null) return defaults;
+export function fitting(defaults, given, state = defaults) {
+  if (typeof given !== "object" || given === null) return state;
   const kind = (/** @type {unknown} */ v) => (v === null ? "null" : Array.isArray(v) ? "array" : typeof v);
   const fits = Object.entries(given).filter(([name, value]) => {
     const here = /** @type {Record<string, unknown>} */ (defaults)[name];
     if (here === undefined || (typeof value === "number" && !Number.isFinite(value))) return false;
     return kind(value) === kind(here) || here === null;
   });
-  return { ...defaults, ...Object.fromEntries(fits) };
+  return { ...state, ...Object.fromEntries(fits) };
 }
 
 /** What the state is called in a link: the second interactive of a kind on a page is another one.
@@ -101,7 +102,7 @@ export function interactive(spec) {
     /** The state that comes of `from` by what is given; `from` itself where nothing good does.
      * @param {S} from @param {unknown} given */
     const mended = (from, given) => {
-      const wanted = fitting(from, given);
+      const wanted = fitting(spec.defaults, given, from);
       try {
         return spec.clean?.(wanted, data) ?? wanted;
       } catch {
@@ -119,9 +120,9 @@ export function interactive(spec) {
     let asked = false;
     const redraw = () => {
       asked = false;
-      const held = root.parentNode instanceof ShadowRoot ? root.parentNode.activeElement : null;
+      const shadow = /** @type {ShadowRoot} */ (host.shadowRoot), held = shadow.activeElement;
       for (const draw of draws) draw(state);
-      if (held?.matches(":disabled")) keepFocus(root, held);
+      if (held?.matches(":disabled") && shadow.activeElement === held) keepFocus(root, held);
     };
     const later = () => {
       if (!asked) requestAnimationFrame(redraw);

@@ -19,11 +19,12 @@ test("sliders and axes stop at round numbers", () => {
 });
 
 test("a state from elsewhere keeps what fits and no more", () => {
-  const defaults = { lr: 0.1, name: "SGD", path: [[0, 0]], hand: null };
+  const defaults = { lr: 0.1, name: "SGD", path: [[0, 0]], hand: /** @type {number[] | null} */ (null) };
   assert.deepEqual(fitting(defaults, { lr: 0.3, colour: "red" }), { ...defaults, lr: 0.3 });
   assert.deepEqual(fitting(defaults, { lr: "0.3", name: 3, path: {} }), defaults);
   assert.deepEqual(fitting(defaults, { lr: NaN }), defaults);
   assert.deepEqual(fitting(defaults, { hand: [1] }), { ...defaults, hand: [1] });
+  assert.deepEqual(fitting(defaults, { hand: null, path: null }, { ...defaults, hand: [1] }), defaults);
   for (const nothing of [null, undefined, "x", 3]) assert.equal(fitting(defaults, nothing), defaults);
 });
 
