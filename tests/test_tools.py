@@ -133,7 +133,8 @@ def test_saved_interactives_are_renewed_and_keep_what_they_say():
     out, two = ({"output_type": "display_data", "data": {"text/html": text}} for text in (old, old + old))
     seen = []
     photograph = lambda html: seen.append(html) or (b"png", "it says so")
-    assert stills.renewed([out], photograph, "A path") and len(seen) == 1
-    assert 'alt="A path. it says so"' in out["data"]["text/html"] and '"surface":"beale"' in out["data"]["text/html"]
-    assert stills.STILL.sub("", out["data"]["text/html"]) == stills.STILL.sub("", html)
+    assert stills.renewed([out], photograph, "#| fig-alt: A path") and len(seen) == 1
+    now = "".join(out["data"]["text/html"])
+    assert 'alt="A path. it says so"' in now and '"surface":"beale"' in now
+    assert stills.STILL.sub("", now) == stills.STILL.sub("", html)
     assert not stills.renewed([out], photograph) and not stills.renewed([two], photograph)

@@ -58,25 +58,28 @@ def with_stills(outputs, photograph, alt=None):
         out["data"]["text/html"] = STILL.sub(lambda part: part[1] + still(png, words(part)), html, count=1)
     return outputs
 
-def renewed(outputs, photograph, alt=None):
-    "Whether saved outputs were changed by the scripts and stills of now. An output that holds more than one is left alone."
-    from miniai.lab.web import interactives, page
+def renewed(outputs, photograph, source=""):
+    """Whether saved outputs were changed by the scripts, the recorded data and the stills of now. An output that holds more
+    than one interactive is left alone."""
+    from miniai.lab.web import _data, interactives, page
     changed = False
     for out in outputs:
         html = "".join(out.get("data", {}).get("text/html", ""))
         if html.count('class="miniai-interactive"') != 1 or not (saved := SAVED.fullmatch(html)): continue
         if saved[1] not in interactives(): continue
         name, id, options = saved[1], saved[2], json.loads(saved[3])
+        if "data=" not in source and _data(name) is not None: options["data"] = _data(name)
         now = page(name, id, **{key: value for key, value in options.items() if key != "id"})
         if STILL.sub("", now) == STILL.sub("", html): continue
         out["data"]["text/html"], changed = now, True
-        with_stills([out], photograph, alt)
+        with_stills([out], photograph, alt_of(source))
+        out["data"]["text/html"] = out["data"]["text/html"].splitlines(keepends=True)
     return changed
 
 def renew(file, photograph):
     "Put the interactives of now into a saved notebook."
     nb = json.loads(file.read_text(encoding="utf-8"))
-    changed = [renewed(cell.get("outputs", []), photograph, alt_of("".join(cell["source"]))) for cell in nb["cells"]]
+    changed = [renewed(cell.get("outputs", []), photograph, "".join(cell["source"])) for cell in nb["cells"]]
     if any(changed): write_notebook(file, clean(nb))
 
 def main(names):

@@ -4,7 +4,7 @@ import {
   surfaceOf, undo,
 } from "./core/byhand.js";
 import { axesOf, boxOf, paintHeights, paintMap, paintWalks, veil } from "./core/byhandview.js";
-import { clipped, frame, handle, legend, picture } from "./core/canvas.js";
+import { clipped, frame, handle, legend, picture, where } from "./core/canvas.js";
 import { button, check, el, group, select, slider, status } from "./core/controls.js";
 import { styleOf } from "./core/colour.js";
 import { layer } from "./core/field.js";
@@ -90,8 +90,8 @@ function chooser(view, on) {
   ring.addEventListener("keydown", ({ key }) => { if (key === "Enter") view.set(step(view.state)); });
   on.element.addEventListener("click", (event) => {
     if (ring.hidden || event.target === ring) return;
-    const box = on.element.getBoundingClientRect();
-    choose([at().fromX(event.clientX - box.left), at().fromY(event.clientY - box.top)]);
+    const [x, y] = where(on, event.clientX, event.clientY);
+    choose([at().fromX(x), at().fromY(y)]);
   });
   view.draw((s) => { ring.hidden = s.way === "steer" || s.path.length > LONGEST || isThere(s); });
 }

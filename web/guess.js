@@ -1,4 +1,4 @@
-// Guess first: a number or a choice is locked, then the measured value is shown, with its interval and how far off it was.
+// Guess first: a number or a choice is locked, then the answer is shown, with its interval and how far off it was.
 import { button, el, fresh, status } from "./core/controls.js";
 import { short } from "./core/format.js";
 import { interactive } from "./core/interactive.js";
@@ -41,12 +41,12 @@ function keep(key, guess) {
 
 const withUnit = (/** @type {number} */ x, /** @type {Data} */ { unit = "" }) => short(x) + (unit && (unit === "%" ? " %" : ` ${unit}`));
 
-/** What was measured, in words. @param {Data} data */
+/** The answer, in words. @param {Data} data */
 export function measured(data) {
-  if (data.choices) return `It is: ${(data.right ?? []).map((i) => data.choices?.[i]).join("; ")}.`;
+  if (data.choices) return `The answer: ${(data.right ?? []).map((i) => data.choices?.[i]).join("; ")}.`;
   const { answer = NaN, interval } = data;
   const range = interval ? `, 95 % interval ${short(interval[0])} to ${withUnit(interval[1], data)}` : "";
-  return `Measured: ${withUnit(answer, data)}${range}.`;
+  return `The answer: ${withUnit(answer, data)}${range}.`;
 }
 
 /**
@@ -54,9 +54,11 @@ export function measured(data) {
  * @param {string} text
  */
 export function read(text) {
-  const plain = text.replace(/[\s_]/g, "").replace("−", "-");
-  const thousands = /^[-+]?\d{1,3}(,\d{3})+(\.\d*)?$/.test(plain) ? plain.replaceAll(",", "") : plain;
-  const point = /\..*,/.test(thousands) ? thousands.replaceAll(".", "").replace(",", ".") : thousands.replace(",", ".");
+  const plain = text.replace(/[\s_]/g, "").replace("−", "-").replace(/%$/, "");
+  const grouped = (/** @type {string} */ by, /** @type {string} */ point) =>
+    new RegExp(`^[-+]?[1-9]\\d{0,2}(${by}\\d{3})+(${point}\\d*)?$`).test(plain);
+  const point = grouped(",", "\\.") ? plain.replaceAll(",", "") : /,/.test(plain) && grouped("\\.", ",")
+    ? plain.replaceAll(".", "").replace(",", ".") : plain.replace(",", ".");
   return /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(point) && Number.isFinite(Number(point)) ? Number(point) : null;
 }
 
@@ -69,7 +71,7 @@ export function verdict(data, guess) {
   const off = guess - answer;
   const yours = `Your guess, ${withUnit(guess, data)},`;
   if (interval && guess >= printed(interval[0]) && guess <= printed(interval[1])) return `${yours} lies within the interval.`;
-  if (guess === answer || guess === printed(answer)) return `${yours} is exactly that.`;
+  if (printed(guess) === printed(answer)) return `${yours} is exactly that.`;
   return `${yours} was ${withUnit(Math.abs(off), data)} too ${off > 0 ? "high" : "low"}.`;
 }
 
@@ -111,7 +113,7 @@ function build(view) {
     requestAnimationFrame(() => requestAnimationFrame(() => answer.focus())); // the button is gone
   };
   const field = data.choices ? choiceField(view) : numberField(view, lock);
-  const press = button("Lock my guess, show what was measured", lock);
+  const press = button("Lock my guess, show the answer", lock);
   view.draw(({ guess }) => { press.hidden = guess !== null; });
   const question = el("p", {}, data.question);
   const words = ({ guess } = view.state) => guess === null ? "" : [measured(data), verdict(data, guess), data.because].filter(Boolean).join("\n");

@@ -1,5 +1,5 @@
 // Momentum's plane: the convergence factor at each rate and momentum; the point's path and its two modes beside it.
-import { handle, legend, picture } from "./core/canvas.js";
+import { handle, legend, picture, where } from "./core/canvas.js";
 import { button, code, el, group, select, slider, status } from "./core/controls.js";
 import { layer } from "./core/field.js";
 import { python, short } from "./core/format.js";
@@ -139,8 +139,7 @@ function plane(view) {
   });
   on.element.addEventListener("click", (event) => {
     if (event.target === point) return;
-    const box = on.element.getBoundingClientRect();
-    place(event.clientX - box.left, event.clientY - box.top);
+    place(...where(on, event.clientX, event.clientY));
   });
   const entries = legend(view, ({ kind, condition }) => [
     { label: "best momentum at each rate; dot: best of all", colour: view.colours.second },

@@ -1,5 +1,5 @@
 // Residuals: the gradient in each convolution of recorded networks, by depth, with shortcuts and without.
-import { axes, clipped, dot, frame, handle, legend, line, picture } from "./core/canvas.js";
+import { axes, clipped, dot, frame, handle, legend, line, picture, where } from "./core/canvas.js";
 import { scale } from "./core/colour.js";
 import { check, el, group, player, select, slider, status } from "./core/controls.js";
 import { interactive } from "./core/interactive.js";
@@ -46,7 +46,7 @@ export const walk = (steps, { depth }) => ({ layer: depth - steps });
 /** @param {State} state @param {number} width @param {number} height @param {Lim} ylim */
 function axesOf({ depth }, width, height, ylim) {
   const o = { xlim: /** @type {Lim} */ ([0.5, depth + 0.5]), ylim, ylog: true,
-    xlabel: "convolution, first to last (at the top: its channels)", ylabel: "size (norm) of the weights' gradient",
+    xlabel: "convolution, first to last; top: channels", ylabel: "size (norm) of the weights' gradient",
     box: /** @type {[number, number, number, number]} */ ([58, ROWS + 34, width - 34, height - 40]) };
   return { o, at: axes(o) };
 }
@@ -212,8 +212,9 @@ function pictures(view, data) {
     const now = whole(layer, 1, view.state.depth);
     if (now !== view.state.layer) view.set({ layer: now });
   };
-  const follow = (/** @type {PointerEvent} */ event) =>
-    look(at().fromX(event.clientX - on.element.getBoundingClientRect().left));
+  const follow = (/** @type {PointerEvent} */ event) => {
+    if (event.target instanceof HTMLCanvasElement) look(at().fromX(where(on, event.clientX, event.clientY)[0]));
+  };
   on.element.addEventListener("pointerdown", follow);
   on.element.addEventListener("pointermove", follow);
   handle(view, on, {
@@ -246,7 +247,7 @@ function table(view, data) {
     body.replaceChildren(...rows(data, s).map(([name, ...all]) =>
       el("tr", {}, el("th", { scope: "row" }, name), ...all.map(cell))));
   });
-  const caption = `Size of the gradient, and the loss: mean of ${seeds} seeds (lowest to highest)`;
+  const caption = `Mean of ${seeds} seeds (lowest to highest)`;
   const hint = `A network that guesses among ten classes has a loss of ln 10 = ${Math.log(10).toFixed(2)}.`;
   return el("div", {}, el("table", {}, el("caption", {}, caption), el("thead", {}, head), body),
     el("span", { class: "hint" }, hint));

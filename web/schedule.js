@@ -225,6 +225,7 @@ function grip(view, i, list) {
   const node = el("span", { class: "grip", "aria-hidden": "true", title: "drag to reorder" }, "⠿");
   let now = i;
   node.addEventListener("pointerdown", (event) => {
+    if (event.button) return;
     node.setPointerCapture(event.pointerId);
     now = i;
   });

@@ -127,7 +127,9 @@ class Shown:
     def _repr_html_(self):
         id = f"miniai-{secrets.token_hex(4)}"                    # a new one each time: it may be shown in several places
         if self._link: self._link.place = id
-        return page(self.name, id, state=self.state, **self.options)
+        opens = interactives()[self.name]["defaults"]
+        differs = {key: value for key, value in self.state.items() if value != opens[key]}
+        return page(self.name, id, state=differs, **self.options)
     def _ipython_display_(self):
         from IPython.display import display
         display({"text/html": self._repr_html_(), "text/plain": repr(self)}, raw=True)

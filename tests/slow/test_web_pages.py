@@ -58,7 +58,7 @@ def test_each_opens_in_the_exported_page(browser, exported, width, scheme):
     with driver.new_page(browser, pages, viewport=dict(width=width, height=800), color_scheme=scheme) as page:
         page.goto(driver.HOST + "/page")
         assert page.locator(".miniai-interactive section").count() == len(NAMES) + 1
-        assert answer(page, 12) == "Measured: 8 seeds, 95 % interval 5.52 to 10.5 seeds.\nYour 12 seeds was 4 seeds too high."
+        assert answer(page, 12) == "The answer: 8 seeds, 95 % interval 5.52 to 10.5 seeds.\nYour 12 seeds was 4 seeds too high."
         wide = page.evaluate("[...document.querySelectorAll('.miniai-interactive')].filter(e => e.scrollWidth > e.clientWidth).length")
         assert wide == 0
         page.reload()

@@ -202,6 +202,13 @@ export function arrow(ctx, [x, y], [toX, toY], colour, width = 2.5) {
   ctx.fill();
 }
 
+/** Where a point of the window lies in a picture, in its own pixels, also where the page is shown smaller.
+ * @param {Picture} on @param {number} clientX @param {number} clientY @returns {[number, number]} */
+export function where(on, clientX, clientY) {
+  const box = on.element.getBoundingClientRect(), scale = on.element.clientWidth / box.width || 1;
+  return [(clientX - box.left) * scale, (clientY - box.top) * scale];
+}
+
 /**
  * A point upon a picture to drag; arrow keys move it too, faster with Shift; Home and End to the sides.
  * @template S, D
@@ -218,11 +225,7 @@ export function handle(view, on, o) {
   const node = el("button", { type: "button", class: "handle", role: "slider", "aria-label": `${o.label}; arrow keys move it`,
     title: o.label });
   let grabbed = [0, 0];
-  const to = (/** @type {PointerEvent} */ event) => {
-    const box = on.element.getBoundingClientRect();
-    const scale = on.element.clientWidth / box.width || 1; // of a page that is shown smaller
-    o.drag((event.clientX - grabbed[0] - box.left) * scale, (event.clientY - grabbed[1] - box.top) * scale);
-  };
+  const to = (/** @type {PointerEvent} */ event) => o.drag(...where(on, event.clientX - grabbed[0], event.clientY - grabbed[1]));
   node.addEventListener("pointerdown", (event) => {
     if (event.button) return;
     const box = node.getBoundingClientRect();

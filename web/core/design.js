@@ -106,7 +106,7 @@ function mended(given) {
   const number = (x, low, high, other) =>
     typeof x === "number" && Number.isFinite(x) ? within(x, low, high) : other;
   return (Array.isArray(given) ? given : [])
-    .filter((piece) => typeof piece === "object" && piece !== null && Object.hasOwn(KINDS, String(piece.kind)))
+    .filter((piece) => typeof piece?.kind === "string" && Object.hasOwn(KINDS, piece.kind))
     .slice(0, MOST)
     .map(({ kind, share, end, power, times }) => ({ kind, share: number(share, 0, 1, 0.1), end: number(end, 0, 1, 0),
       power: rounded(number(power, 0.5, 6, 2), 3), times: Math.round(number(times, 1, 8, 2)) }));

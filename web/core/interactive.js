@@ -122,7 +122,7 @@ export function interactive(spec) {
       asked = false;
       const shadow = /** @type {ShadowRoot} */ (host.shadowRoot), held = shadow.activeElement;
       for (const draw of draws) draw(state);
-      if (held?.matches(":disabled") && shadow.activeElement === held) keepFocus(root, held);
+      if (held && !usable(held) && shadow.activeElement === held) keepFocus(root, held);
     };
     const later = () => {
       if (!asked) requestAnimationFrame(redraw);
@@ -179,19 +179,23 @@ function place(host, title) {
   const shadow = host.shadowRoot ?? host.attachShadow({ mode: "open" });
   const root = el("section", { "aria-label": title }, el("h3", {}, title));
   host.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves the keys to us
-  root.addEventListener("keydown", (event) => { // and pages that turn by arrow keys
-    if (/^(Arrow|Page|Home$|End$| $)/.test(event.key)) event.stopPropagation();
+  root.addEventListener("keydown", (event) => { // and pages that have shortcuts
+    const writing = event.target instanceof HTMLInputElement && event.target.type === "text";
+    if (writing || /^(Arrow|Page|Home$|End$| $)/.test(event.key)) event.stopPropagation();
   });
   shadow.replaceChildren(el("style", {}, css), root);
   return root;
 }
 
+/** Whether a reader can use a control now. @param {Element} node */
+const usable = (node) => !node.matches(":disabled") && node.getClientRects().length > 0;
+
 /** Where a control that had the focus can't be used any more, the next one gets it.
  * @param {HTMLElement} root @param {Element} held */
 function keepFocus(root, held) {
-  const usable = [...root.querySelectorAll("button:enabled, input:enabled, select:enabled")];
-  const after = usable.find((node) => held.compareDocumentPosition(node) & Node.DOCUMENT_POSITION_FOLLOWING);
-  const next = after ?? usable.at(-1);
+  const others = [...root.querySelectorAll("button, input, select")].filter(usable);
+  const after = others.find((node) => held.compareDocumentPosition(node) & Node.DOCUMENT_POSITION_FOLLOWING);
+  const next = after ?? others.at(-1);
   if (next instanceof HTMLElement) next.focus();
 }
 

@@ -5,8 +5,8 @@ import { measured, read, verdict } from "../guess.js";
 const data = { question: "How many?", key: "k", unit: "points", answer: 0.73, interval: /** @type {[number, number]} */ ([0.5, 0.95]) };
 
 test("the answer comes with its interval", () => {
-  assert.equal(measured(data), "Measured: 0.73 points, 95 % interval 0.5 to 0.95 points.");
-  assert.equal(measured({ ...data, interval: undefined, unit: "%" }), "Measured: 0.73 %.");
+  assert.equal(measured(data), "The answer: 0.73 points, 95 % interval 0.5 to 0.95 points.");
+  assert.equal(measured({ ...data, interval: undefined, unit: "%" }), "The answer: 0.73 %.");
 });
 
 test("a guess is told how far off it was, or that nobody can tell it from the answer", () => {
@@ -18,14 +18,14 @@ test("a guess is told how far off it was, or that nobody can tell it from the an
 });
 
 test("numbers are read as people write them", () => {
-  const written = ["1.5", "1,5", " −2 ", "1 500", "1,500", "1,500.25", "1.500,5", "3e-4", ".5", "7."];
-  assert.deepEqual(written.map(read), [1.5, 1.5, -2, 1500, 1500, 1500.25, 1500.5, 3e-4, 0.5, 7]);
-  for (const none of ["", "abc", "1.2.3", "5 points", "1e999", "-"]) assert.equal(read(none), null, none);
+  const written = ["1.5", "1,5", " −2 ", "1 500", "1,500", "1,500.25", "1.500,5", "0,125", "50 %", "3e-4", ".5", "7."];
+  assert.deepEqual(written.map(read), [1.5, 1.5, -2, 1500, 1500, 1500.25, 1500.5, 0.125, 50, 3e-4, 0.5, 7]);
+  for (const none of ["", "abc", "1.2.3", "1.2,3", "5 points", "1e999", "-"]) assert.equal(read(none), null, none);
 });
 
 test("of choices, several may hold", () => {
   const choice = { question: "Which?", key: "k", choices: ["one", "two", "three"], right: [0, 2] };
-  assert.equal(measured(choice), "It is: one; three.");
+  assert.equal(measured(choice), "The answer: one; three.");
   assert.equal(verdict(choice, 2), "Your guess was right.");
   assert.equal(verdict(choice, 1), "You said: two.");
 });
