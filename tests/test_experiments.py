@@ -589,3 +589,8 @@ def test_every_quotation_of_the_series_is_known(file):
     cells = [dict(cell_type="markdown", source=text)] if file == "README.md" else json.loads(text)["cells"]
     for cell in cells:
         if cell["cell_type"] == "markdown": quote_ledger("".join(cell["source"]), ROOT / "results")
+
+def test_outside_of_a_checkout_the_package_has_its_own_ledger(tmp_path, monkeypatch):
+    monkeypatch.delenv("MINIAI_RESULTS")
+    monkeypatch.chdir(tmp_path)
+    assert any(E.results_dir().glob("*.jsonl"))

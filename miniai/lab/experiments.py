@@ -31,9 +31,11 @@ def _root():
     return next((p for p in (here, *here.parents) if (p / "settings.ini").exists() and (p / "nbs").exists()), None)
 
 def results_dir() -> Path:
-    "The ledger's folder: $MINIAI_RESULTS, else that of the checkout that you are in, else the package's own copy."
+    "The ledger's folder: $MINIAI_RESULTS, else that of the checkout that you are in, else the package's (or its checkout's)."
     if os.environ.get("MINIAI_RESULTS"): return Path(os.environ["MINIAI_RESULTS"])
-    return root / "results" if (root := _root()) else Path(str(resources.files("miniai") / "results"))
+    if root := _root(): return root / "results"
+    package = Path(str(resources.files("miniai")))
+    return next((f for f in (package / "results", package.parent / "results") if f.is_dir()), package / "results")
 
 _NOTHING = type(None)            # what was not recorded is null
 _KINDS = dict(experiment=str, seed=int, rows=list, config=(dict, _NOTHING), dirty=(bool, _NOTHING),

@@ -40,7 +40,7 @@ def answer(page, value):
     "Lock a guess; what is said then."
     page.get_by_label("Your guess").first.fill(str(value))
     page.get_by_role("button", name="Lock my guess").first.click()
-    return page.locator(".status").first.inner_text()
+    return page.locator(".status", has_text="Your guess").first.inner_text()
 
 def test_the_saved_notebook_is_small_and_has_a_still_of_each(saved):
     assert saved.stat().st_size < 1_500_000
@@ -58,7 +58,7 @@ def test_each_opens_in_the_exported_page(browser, exported, width, scheme):
     with driver.new_page(browser, pages, viewport=dict(width=width, height=800), color_scheme=scheme) as page:
         page.goto(driver.HOST + "/page")
         assert page.locator(".miniai-interactive section").count() == len(NAMES) + 1
-        assert answer(page, 12) == "The answer: 8 seeds, 95 % interval 5.52 to 10.5 seeds.\nYour 12 seeds was 4 seeds too high."
+        assert answer(page, 12) == "The answer: 8 seeds, 95 % interval 5.52 to 10.5 seeds.\nYour guess, 12 seeds, was 4 seeds too high."
         wide = page.evaluate("[...document.querySelectorAll('.miniai-interactive')].filter(e => e.scrollWidth > e.clientWidth).length")
         assert wide == 0
         page.reload()
@@ -96,7 +96,7 @@ def test_in_jupyterlab_without_running_a_cell(browser, lab, saved):
     page = browser.new_page()
     page.goto(f"{url}/lab/tree/trusted.ipynb?reset")
     page.locator(".miniai-interactive section").first.wait_for(timeout=60000)
-    assert answer(page, 8.5).endswith("Your 8.5 seeds lies within the interval.")
+    assert answer(page, 8.5).endswith("Your guess, 8.5 seeds, lies within the interval.")
     page.goto(f"{url}/lab/tree/untrusted.ipynb?reset")
     page.locator("img[alt], p:has-text(\"Guess first\")").first.wait_for(timeout=60000)
     assert page.locator(".miniai-interactive section").count() == 0
@@ -120,9 +120,9 @@ def test_python_reads_and_sets_what_is_live(browser, lab):
     page.locator(".jp-Notebook-cell .cm-content").nth(3).click()
     run(2)
     page.get_by_text("the page says {'guess': 4}").wait_for(timeout=30000)
-    page.get_by_text("Your 2 was 1 too low.").first.wait_for(timeout=30000)
+    page.get_by_text("Your guess, 2, was 1 too low.").first.wait_for(timeout=30000)
     page.keyboard.press("Control+s")
     page.wait_for_timeout(1000)
     page.reload()                                                  # the kernel lives on
-    page.get_by_text("Your 2 was 1 too low.").first.wait_for(timeout=60000)
+    page.get_by_text("Your guess, 2, was 1 too low.").first.wait_for(timeout=60000)
     page.close()
