@@ -46,7 +46,7 @@ canvas { display: block; width: 100%; height: auto; border-radius: 4px; }
 pre { margin: 6px 0; padding: 8px 10px; white-space: pre-wrap; overflow-wrap: anywhere; background: var(--field); border-radius: 6px;
   font: 12.5px/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: 2px 10px 2px 0; text-align: left; font-weight: normal; vertical-align: top; }
+th, td { padding: 2px 8px 2px 0; overflow-wrap: anywhere; text-align: left; font-weight: normal; vertical-align: top; }
 thead th { color: var(--soft); font-size: 12.5px; }
 .status { min-height: 1.45em; white-space: pre-line; }
 .status:empty { display: none; }
