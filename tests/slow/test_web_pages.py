@@ -67,6 +67,42 @@ def test_each_opens_in_the_exported_page(browser, exported, width, scheme):
         page.reload()
         assert page.locator(".status").first.inner_text() == ""
 
+def by_mouse(page, x, y, to):
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(to, y, steps=4)
+    page.mouse.up()
+
+def by_touch(page, x, y, to):
+    session = page.context.new_cdp_session(page)
+    points = [x + (to - x) * i / 4 for i in range(5)]
+    for kind, at in zip(("Start", *["Move"] * 4), points):
+        session.send("Input.dispatchTouchEvent", dict(type=f"touch{kind}", touchPoints=[dict(x=at, y=y)]))
+    session.send("Input.dispatchTouchEvent", dict(type="touchEnd", touchPoints=[]))
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_is_dragged_in_the_exported_page(browser, exported, name):
+    "The first slider or point, the same way by mouse and by touch; by keys somewhere else."
+    with driver.new_page(browser, {"/page": without_cdn(exported)}, viewport=dict(width=1200, height=900), has_touch=True) as page:
+        page.goto(driver.HOST + "/page")
+        shown = page.locator(f".miniai-interactive[data-name={name}]")
+        control, said = shown.get_by_role("slider").first, []
+        words = lambda: shown.locator(".status").first.inner_text() + control.get_attribute("aria-valuetext")
+        opens = words()
+        for drag in (by_mouse, by_touch, None):
+            control.scroll_into_view_if_needed()
+            box = control.bounding_box()
+            is_point, y = control.evaluate("e => e.tagName === 'BUTTON'"), box["y"] + box["height"] / 2
+            x = box["x"] + box["width"] / 2
+            if drag: drag(page, x, y, x + (box["width"] * .3 if not is_point else -60 if name == "residuals" else 60))
+            else: control.press("Shift+ArrowLeft")
+            page.wait_for_timeout(300)
+            said.append(words())
+            shown.get_by_role("button", name="Reset").click()
+            page.wait_for_timeout(200)
+            assert words() == opens
+        assert said[0] == said[1] != opens != said[2]
+
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
     "JupyterLab on a folder: (address, folder)."
