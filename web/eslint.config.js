@@ -1,7 +1,8 @@
 import js from "@eslint/js";
 import globals from "globals";
 
-const rules = { "prefer-const": "error", "no-var": "error", eqeqeq: "error", curly: ["error", "multi-line"], "no-implicit-globals": "error" };
+const errors = ["prefer-const", "no-var", "eqeqeq", "no-implicit-globals"];
+const rules = { ...Object.fromEntries(errors.map((name) => [name, "error"])), curly: ["error", "multi-line"] };
 
 export default [
   js.configs.recommended,

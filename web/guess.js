@@ -39,7 +39,7 @@ function keep(key, guess) {
   }
 }
 
-const withUnit = (/** @type {number} */ x, /** @type {Data} */ { unit = "" }) => short(x) + (unit && (unit === "%" ? " %" : ` ${unit}`));
+const withUnit = (/** @type {number} */ x, /** @type {Data} */ { unit = "" }) => short(x) + (unit && ` ${unit}`);
 
 /** The answer, in words. @param {Data} data */
 export function measured(data) {
@@ -116,7 +116,8 @@ function build(view) {
   const press = button("Lock my guess, show the answer", lock);
   view.draw(({ guess }) => { press.hidden = guess !== null; });
   const question = el("p", {}, data.question);
-  const words = ({ guess } = view.state) => guess === null ? "" : [measured(data), verdict(data, guess), data.because].filter(Boolean).join("\n");
+  const words = ({ guess } = view.state) =>
+    (guess === null ? [] : [measured(data), verdict(data, guess), data.because]).filter(Boolean).join("\n");
   const said = status(view, words);
   const answer = /** @type {HTMLElement} */ (said.querySelector(".status"));
   answer.tabIndex = -1;

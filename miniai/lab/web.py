@@ -4,7 +4,7 @@
 __all__ = ['interactives', 'still', 'page', 'Shown', 'show', 'guess']
 
 # %% ../../nbs/modules/web.ipynb #c33b69ec
-"Interactives that run in any browser, with a kernel and without: `show('playground')`, and `guess` before a result is shown."
+"Interactives that run in any browser, with a kernel and without: `show('playground')`; `guess` asks before it tells."
 import base64, hashlib, json, math, secrets, sys
 from collections.abc import Callable
 from functools import cache
@@ -125,7 +125,7 @@ class Shown:
         if not self._link: raise RuntimeError(f"show({self.name!r}) is not live: say show({self.name!r}, live=True)")
         self._link.observe(lambda change: f(dict(change["new"])), "state")
     def _repr_html_(self):
-        id = f"miniai-{secrets.token_hex(4)}"                    # a new one each time: it may be shown in several places
+        id = f"miniai-{secrets.token_hex(4)}"  # a new one each time: it may be shown in several places
         if self._link: self._link.place = id
         opens = interactives()[self.name]["defaults"]
         differs = {key: value for key, value in self.state.items() if value != opens[key]}
@@ -148,7 +148,7 @@ def _data(name):
 def show(
     name: str,                   # a key of `interactives()`: "playground" …
     *,
-    live: bool = False,          # keep `.state` in step with the page: needs a kernel (in Colab, its custom widget manager is switched on)
+    live: bool = False,          # keep `.state` in step with the page: needs a kernel (in Colab, turns on its widget manager)
     title: str | None = None,    # instead of the interactive's own
     data=None,                   # what is recorded or given, as JSON has it; None: the interactive's own
     **state,                     # what differs from how it opens, such as `surface="beale"`
@@ -167,7 +167,7 @@ def _measured(answer):
 
 def guess(
     question: str,               # ends with what is to be given: "How many points?"
-    answer,                      # a number, numbers (one a seed) or a `Difference`; with `choices`, one of them or a list
+    answer,                      # a number, numbers (one a seed) or a `Difference`; of `choices`, one or a list
     unit: str = "",              # "points", "%", "seconds"
     choices=None,                # texts to choose from, instead of a number
     because: str = "",           # said with the answer

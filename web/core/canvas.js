@@ -75,11 +75,15 @@ export function picture(view, o) {
 /** The maps between data and pixels. @param {AxesOptions} o @returns {Axes} */
 export function axes(o) {
   const [left, top, right, bottom] = o.box;
-  const way = (/** @type {[number, number]} */ lim, /** @type {boolean | undefined} */ log, /** @type {number} */ from, /** @type {number} */ to) => {
+  /** @param {[number, number]} lim @param {boolean | undefined} log @param {number} from @param {number} to */
+  const way = (lim, log, from, to) => {
     const [a, b] = log ? lim.map(Math.log10) : lim;
     return {
       there: (/** @type {number} */ v) => from + (((log ? Math.log10(v) : v) - a) / (b - a)) * (to - from),
-      back: (/** @type {number} */ p) => { const v = a + ((p - from) / (to - from)) * (b - a); return log ? 10 ** v : v; },
+      back: (/** @type {number} */ p) => {
+        const v = a + ((p - from) / (to - from)) * (b - a);
+        return log ? 10 ** v : v;
+      },
     };
   };
   const [x, y] = [way(o.xlim, o.xlog, left, right), way(o.ylim, o.ylog, bottom, top)];
@@ -101,7 +105,8 @@ const tick = (/** @type {number} */ value, /** @type {boolean | undefined} */ lo
 export function frame(ctx, at, o, colours) {
   const [left, top, right, bottom] = o.box;
   const xs = o.xlog ? powers(...o.xlim) : ticks(...o.xlim, Math.max(2, (right - left) / 70));
-  const ys = o.ylog ? powers(...o.ylim, Math.max(2, (bottom - top) / 28)) : ticks(...o.ylim, Math.max(2, (bottom - top) / 40));
+  const ys = o.ylog ? powers(...o.ylim, Math.max(2, (bottom - top) / 28))
+    : ticks(...o.ylim, Math.max(2, (bottom - top) / 40));
   ctx.lineWidth = 1;
   ctx.setLineDash([]);
   ctx.strokeStyle = colours.grid;
@@ -170,8 +175,8 @@ export function line(ctx, at, xs, ys, style) {
   ctx.setLineDash([]);
 }
 
-/** A point. @param {CanvasRenderingContext2D} ctx @param {number} x @param {number} y @param {number} radius @param {string} colour
- * @param {boolean} [filled] */
+/** A point. @param {CanvasRenderingContext2D} ctx @param {number} x @param {number} y @param {number} radius
+ * @param {string} colour @param {boolean} [filled] */
 export function dot(ctx, x, y, radius, colour, filled = true) {
   ctx.beginPath();
   ctx.arc(x, y, radius, 0, 2 * Math.PI);
@@ -181,7 +186,8 @@ export function dot(ctx, x, y, radius, colour, filled = true) {
   else ctx.stroke();
 }
 
-/** An arrow from one pixel to another. @param {CanvasRenderingContext2D} ctx @param {[number, number]} from @param {[number, number]} to
+/** An arrow from one pixel to another.
+ * @param {CanvasRenderingContext2D} ctx @param {[number, number]} from @param {[number, number]} to
  * @param {string} colour @param {number} [width] of the shaft */
 export function arrow(ctx, [x, y], [toX, toY], colour, width = 2.5) {
   const length = Math.hypot(toX - x, toY - y);
@@ -222,10 +228,12 @@ export function where(on, clientX, clientY) {
  * @param {(right: number, up: number) => void} o.nudge moved so many steps by the arrow keys
  */
 export function handle(view, on, o) {
-  const node = el("button", { type: "button", class: "handle", role: "slider", "aria-label": `${o.label}; arrow keys move it`,
+  const node = el("button", { type: "button", class: "handle", role: "slider",
+    "aria-label": `${o.label}; arrow keys move it`,
     title: o.label });
   let grabbed = [0, 0];
-  const to = (/** @type {PointerEvent} */ event) => o.drag(...where(on, event.clientX - grabbed[0], event.clientY - grabbed[1]));
+  const to = (/** @type {PointerEvent} */ event) =>
+    o.drag(...where(on, event.clientX - grabbed[0], event.clientY - grabbed[1]));
   node.addEventListener("pointerdown", (event) => {
     if (event.button) return;
     const box = node.getBoundingClientRect();

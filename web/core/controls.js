@@ -62,7 +62,8 @@ export function slider(view, o) {
   const values = o.values ?? (o.log ? roundNumbers(min, max) : null);
   const say = o.say ?? ((/** @type {number} */ v) => short(v) + (o.unit ? ` ${o.unit}` : ""));
   const name = el("span", { id: fresh() }, o.label);
-  const ends = values ? { min: "0", max: String(values.length - 1), step: "1" } : { min: String(min), max: String(max), step: String(step) };
+  const [low, high, by] = values ? [0, values.length - 1, 1] : [min, max, step];
+  const ends = { min: String(low), max: String(high), step: String(by) };
   const input = el("input", { type: "range", id: fresh(), "aria-labelledby": name.id, ...ends });
   const shown = el("output", { role: "none" }); // the input says it
   const label = el("label", { class: "slider", for: input.id }, el("span", {}, name, shown), input);
@@ -71,7 +72,8 @@ export function slider(view, o) {
     input.setAttribute("aria-describedby", hint.id);
     label.append(hint);
   }
-  input.addEventListener("input", () => view.set(o.set(values ? values[input.valueAsNumber] : input.valueAsNumber, view.state)));
+  const read = () => (values ? values[input.valueAsNumber] : input.valueAsNumber);
+  input.addEventListener("input", () => view.set(o.set(read(), view.state)));
   view.draw((state) => {
     const value = o.get(state), text = say(value), at = String(values ? nearest(values, value) : value);
     if (o.most) input.max = String(o.most(state));

@@ -53,7 +53,8 @@ export function ticks(low, high, n = 5) {
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = power * (rough / power < 1.5 ? 1 : rough / power < 3.5 ? 2 : rough / power < 7.5 ? 5 : 10);
   const found = [];
-  for (let i = Math.ceil(low / step - 1e-9); i * step <= high * (1 + 1e-12) + step * 1e-9; i++) found.push(Number((i * step).toPrecision(12)));
+  const end = high * (1 + 1e-12) + step * 1e-9;
+  for (let i = Math.ceil(low / step - 1e-9); i * step <= end; i++) found.push(Number((i * step).toPrecision(12)));
   return found;
 }
 
@@ -61,5 +62,6 @@ export function ticks(low, high, n = 5) {
 export function powers(low, high, n = 6) {
   const [first, last] = [Math.ceil(Math.log10(low) - 1e-9), Math.floor(Math.log10(high) + 1e-9)];
   const every = Math.max(1, Math.ceil((last - first + 1) / n));
-  return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i).filter((k) => k % every === 0).map((k) => 10 ** k);
+  const all = Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i);
+  return all.filter((k) => k % every === 0).map((k) => 10 ** k);
 }

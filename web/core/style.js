@@ -3,7 +3,8 @@ export const css = `
 :host { all: initial; display: block; visibility: inherit; pointer-events: inherit; }
 :host([hidden]) { display: none; }
 * { box-sizing: border-box; }
-section { all: initial; visibility: inherit; pointer-events: inherit; direction: ltr; print-color-adjust: exact; --ink: #1c1c1c; --soft: #595959; --line: #8c8c8c; --paper: #fff; --field: #f3f4f6; --accent: #0060a8; --bad: #b3261e;
+section { all: initial; visibility: inherit; pointer-events: inherit; direction: ltr; print-color-adjust: exact;
+  --ink: #1c1c1c; --soft: #595959; --line: #8c8c8c; --paper: #fff; --field: #f3f4f6; --accent: #0060a8; --bad: #b3261e;
   --good: #00704f; display: block; max-width: 960px; margin: 8px 0; padding: 12px 14px; border: 1px solid var(--line);
   border-radius: 8px; background: var(--paper); color: var(--ink); color-scheme: light;
   font: 14px/1.45 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
