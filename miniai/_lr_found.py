@@ -29,9 +29,9 @@ class LRFound:
         return (total(self.losses) / total(np.ones(len(self.losses)))).tolist()
     @property
     def steepest(self) -> float:
-        "The rate where the smoothed loss falls fastest over the logarithm of the rate, on its way to the least."
+        "The rate where the smoothed loss falls fastest over the logarithm of the rate, on the way to the least loss."
         slope = np.gradient(self.smooth, np.log(self.lrs))
-        return self.lrs[int(slope[:np.argmin(self.smooth) + 1].argmin())]
+        return self.lrs[int(slope[:np.argmin(self.losses) + 1].argmin())]
     @property
     def tenth(self) -> float:
         "A tenth of the rate where the smoothed loss is least: one order below."
