@@ -1,5 +1,5 @@
 "A headless Chromium for tests: nothing it is asked for leaves this machine, and whatever it complains of is a failure."
-import mimetypes, shutil
+import mimetypes, sys
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tools"))
+from stills import ARGS, CHROMIUM
+
 HOST = "http://miniai.test"
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-ARGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-        "--disable-component-update", "--disable-sync"]
 
 @contextmanager
 def chromium():

@@ -10,7 +10,8 @@ from rewrite import clean, write_notebook
 
 ROOT = Path(__file__).resolve().parents[1]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+ARGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+        "--disable-component-update", "--disable-sync"]
 
 @contextmanager
 def photographer(width=760):
@@ -45,7 +46,6 @@ def alt_of(source):
     "What a cell says that its picture shows: `#| fig-alt: …`."
     alt = re.search(r"^#\| *fig-alt: *(.+)$", source, re.M)
     return alt and alt[1].strip()
-
 
 def with_stills(outputs, photograph, alt=None):
     "Outputs whose interactives stand behind a picture of themselves, as they are; `alt` says what it shows, else they do."
