@@ -32,6 +32,12 @@ def test_each_picture_says_what_it_shows(file):
         assert out["metadata"].get("image/png", {}).get("alt") == alt[1].strip(), "run it with make notebook"
 
 @every
+def test_no_heading_stands_twice(file):
+    text = [line for c in cells(file) if c["cell_type"] == "markdown" for line in source(c).splitlines()]
+    headings = [line for line in text if line.startswith("#")]
+    assert len(headings) == len(set(headings))
+
+@every
 def test_the_badge_is_markdown(file):
     "A line that begins with an HTML comment is an HTML block: nothing in it would be parsed."
     badge, = [source(c) for c in cells(file) if source(c).startswith("<!-- badge -->")]
