@@ -9,6 +9,7 @@ import difflib, math
 from functools import partial
 
 from fastcore.basics import patch
+from matplotlib import colormaps
 import torch
 from torch import Tensor, nn
 
@@ -21,20 +22,40 @@ from .vis import new_axes
 _all_ = ["Hook", "Hooks", "copy_model", "init_weights", "lsuv"]
 
 # %% ../nbs/modules/00_hooks.ipynb #3ac0c6bb
-def _plot_layers(ax, rows, ylabel):
-    "One line a layer, from light (first) to black (last), the end of each marked with its number."
-    for i, row in enumerate(rows):
-        ax.plot(row, color=str(.75 * (1 - i / max(1, len(rows) - 1))), lw=1.2)
-        ax.annotate(str(i + 1), (len(row) - 1, row[-1]), xytext=(3, -3), textcoords="offset points", fontsize=8)
+def _label_ends(ax, rows):
+    "Number the lines at their right ends: those that end alike share a label, and no label lies on another."
+    low, high = ax.get_ylim()
+    ends = sorted(((row[row.isfinite()][-1].item() - low) / (high - low), i) for i, row in enumerate(rows) if row.isfinite().any())
+    groups = []
+    for end, i in ends:
+        if groups and end - groups[-1][0] < .005: groups[-1][1].append(i)
+        else: groups.append((end, [i]))
+    gap = min(.07, 1 / max(1, len(groups)))
+    places = []
+    for end, _ in groups: places.append(max(end, places[-1] + gap if places else 0))
+    for j in reversed(range(len(places))): places[j] = min(places[j], 1 - gap * (len(places) - 1 - j))
+    for place, (_, same) in zip(places, groups):
+        ax.annotate(", ".join(str(i + 1) for i in sorted(same)), (1, place), xycoords="axes fraction", xytext=(4, 0),
+                    textcoords="offset points", va="center", fontsize=9, color=_layer_color(same[0], len(rows)))
+    ax.annotate("layer", (1, 1), xycoords="axes fraction", xytext=(4, 6), textcoords="offset points", fontsize=8)
+
+def _layer_color(i, n): return colormaps["viridis"](.85 * i / max(1, n - 1))
+
+def _plot_layers(ax, rows, ylabel, bottom=None):
+    "One line a layer, from dark (first) to light green (last), with its number at the right end."
+    for i, row in enumerate(rows): ax.plot(row, color=_layer_color(i, len(rows)), lw=1.4)
+    ax.margins(x=0)
     ax.set(xlabel="step", ylabel=ylabel)
+    if bottom is not None: ax.set_ylim(bottom=bottom)
+    _label_ends(ax, rows)
 
 def plot_means_stds(
     stats,                       # ActivationStats, after a fit
 ):
     "Means and deviations over the steps; lines are numbered by layer. Returns the figure."
-    axs = new_axes(1, 2, figsize=(9, 3), dpi=100, layout="constrained")
+    axs = new_axes(1, 2, figsize=(8, 3.2), dpi=100, layout="constrained")
     _plot_layers(axs[0], stats.means, "mean activation")
-    _plot_layers(axs[1], stats.stds, "standard deviation of activations")
+    _plot_layers(axs[1], stats.stds, "standard deviation of activations", 0)
     return axs[0].figure
 
 def plot_dead(
@@ -42,24 +63,37 @@ def plot_dead(
 ):
     "Share of dead channels over the steps; lines are numbered by layer. Returns the figure."
     ax = new_axes(figsize=(6, 2.8), dpi=100, layout="constrained")
-    _plot_layers(ax, stats.dead, "share of dead channels")
-    ax.set_ylim(-.03, 1.03)
+    _plot_layers(ax, stats.dead, "share of dead channels", 0)
     return ax.figure
 
 # %% ../nbs/modules/00_hooks.ipynb #9970d455
+def _columns(n):
+    "Panels a row, up to five, with the fewest places left empty."
+    return n if n <= 5 else min((5, 4, 3), key=lambda ncols: -n % ncols)
+
+def _filled(counts, limits):
+    "The part of the limits in which anything was counted, a bin to spare on each side."
+    bins = counts.sum(1).nonzero().flatten()
+    if not len(bins): return limits
+    low, high = limits
+    width = (high - low) / len(counts)
+    return max(low, low + width * (bins[0].item() - 1)), min(high, low + width * (bins[-1].item() + 2))
+
 def plot_hist(
     stats,                       # ActivationStats, after a fit
-    ncols: int = 3,              # layers a row
+    ncols: int | None = None,    # layers a row; None fills the rows
 ):
-    "Histograms over the steps, one panel a layer: dark where many activations lie (log of counts). Returns the figure."
-    nrows = math.ceil(len(stats.hooks) / ncols)
-    size = 3.2 * ncols, 2.1 * nrows
-    axs = new_axes(nrows, ncols, squeeze=False, figsize=size, dpi=100, layout="constrained")
-    for ax in axs.flat: ax.set_axis_off()
-    for i, (ax, counts) in enumerate(zip(axs.flat, stats.hists.log1p())):
-        ax.set_axis_on()
-        ax.imshow(counts, cmap="Greys", origin="lower", aspect="auto", extent=(0, counts.shape[1], *stats.limits))
-        ax.set(title=f"layer {i + 1}", xlabel="step", ylabel="activation")
+    "Histograms over the steps, one panel a layer: dark where many activations lie (log of counts), white where none."
+    n = len(stats.hooks)
+    ncols = ncols or _columns(n)
+    nrows = math.ceil(n / ncols)
+    axs = new_axes(nrows, ncols, squeeze=False, figsize=(max(3, 1.75 * ncols), 2.5 * nrows), dpi=100, layout="constrained")
+    for ax in axs.flat[n:]: ax.set_axis_off()
+    for i, (ax, counts) in enumerate(zip(axs.flat, stats.hists)):
+        logs = counts.where(counts > 0, math.nan).log1p()
+        ax.imshow(logs, cmap="magma_r", origin="lower", aspect="auto", extent=(0, counts.shape[1], *stats.limits))
+        ax.set(title=f"layer {i + 1}", xlabel="step", ylim=_filled(counts, stats.limits))
+    for ax in axs[:, 0]: ax.set_ylabel("activation")
     return axs[0, 0].figure
 
 # %% ../nbs/modules/00_hooks.ipynb #c79aeecc
