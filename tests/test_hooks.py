@@ -9,8 +9,10 @@ from torch.nn.utils import parametrizations, prune, spectral_norm, weight_norm
 
 from miniai.data import DataLoaders
 from miniai.hooks import (
-    ActivationStats, Hook, Hooks, activation_stats, copy_model, init_weights, lsuv, plot_dead, plot_hist, plot_means_stds)
+    ActivationStats, Hook, Hooks, SpellingCB, _columns, _plot_layers, activation_stats, copy_model, init_weights, lsuv, plot_dead,
+    plot_hist, plot_means_stds)
 from miniai.learner import Callback, CancelBatchException, Learner
+from miniai.vis import new_axes
 
 matplotlib.use("Agg")
 
@@ -55,6 +57,46 @@ def test_statistics_of_a_fit():
     for plot in plot_means_stds, plot_dead, plot_hist: plot(stats)
     learn.fit(1, valid=False)
     assert stats.means.shape == (3, 6), "a new fit starts anew"
+
+
+def test_activation_stats_of_one_dead_channel():
+    x = torch.zeros(4, 2, 3, 3)
+    x[0, 0] = 2.
+    numbers, counts = activation_stats(x)
+    torch.testing.assert_close(numbers, torch.tensor([9 * 2 / 72, x.std(), .5]))
+    assert counts.sum() == x.numel() and counts.max() == 63
+
+
+def test_watching_changes_no_weight():
+    batches, trained = [(torch.randn(8, 3), torch.randint(2, (8,))) for _ in range(6)], []
+    for cbs in [ActivationStats()], []:
+        torch.manual_seed(0)
+        model = network()
+        Learner(model, DataLoaders(batches, []), lr=.2, cbs=cbs).fit(1, valid=False)
+        trained.append((*model.parameters(), torch.rand(3)))        # the random numbers go on alike, too
+    for watched, alone in zip(*trained): torch.testing.assert_close(watched, alone)
+
+
+@pytest.mark.parametrize("ends", [[0.] * 5, [0., 0., 0., .01, 1.], [1., .99, .98, .97, .96], [float("nan"), 0., 1.], [i / 30 for i in range(30)]])
+def test_the_numbers_of_layers_do_not_lie_on_each_other(ends):
+    ax = new_axes()
+    _plot_layers(ax, torch.tensor([[.5, end] for end in ends]), "", 0)
+    labels = [(t.get_text(), t.xy[1]) for t in ax.texts if t.get_text() != "layer"]
+    places = sorted(y for _, y in labels)
+    assert sorted(int(i) for text, _ in labels for i in text.split(", ")) == [*range(1, len(ends) + 1)]
+    assert 0 <= places[0] and places[-1] <= 1 and all(b - a > .03 for a, b in zip(places, places[1:]))
+
+
+@pytest.mark.parametrize("n, ncols", [(1, 1), (5, 5), (6, 3), (8, 4), (9, 3), (10, 5)])
+def test_histograms_fill_their_rows(n, ncols): assert _columns(n) == ncols
+
+
+def test_a_misspelt_name_is_noticed():
+    class Misspells(Callback):
+        def after_predict(self, learn): learn.pred = learn.preds
+    batches = [(torch.randn(8, 3), torch.randint(2, (8,)))]
+    with pytest.raises(AttributeError, match="learn.pred is new: did a callback mean learn.preds"):
+        Learner(network(), DataLoaders(batches, []), cbs=[Misspells(), SpellingCB()]).fit(1, valid=False)
 
 
 def test_activation_stats_reads_nothing():
