@@ -4,9 +4,9 @@
 __all__ = ['check_point', 'point', 'check_to_torch', 'to_torch', 'check_mended', 'Mended', 'check_best_momentum', 'best_momentum',
            'check_decisions', 'decisions']
 
-# %% ../../nbs/exercises/06_momentum.ipynb #8eec48b1
+# %% ../../nbs/exercises/06_momentum.ipynb #15a36ab8
 "The exercises of 06: a point in momentum's plane, a recipe in PyTorch's terms, a mistake, the best μ for a rate, noise."
-import math
+import inspect, math
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from torch import nn
 
 from . import exercise, expect, numbers, same
 
-# %% ../../nbs/exercises/06_momentum.ipynb #63d2a776
+# %% ../../nbs/exercises/06_momentum.ipynb #eb2fe946
 def _growth(z, mu):
     "What a step leaves of the distance in the long run."
     s = 1 + mu - z
@@ -25,12 +25,14 @@ def _slower(low, high, lr, mu): return max(_growth(lr * low, mu), _growth(lr * h
 
 def _pair(value, what):
     "A rate and a μ, as floats."
-    if any(v is ... for v in value): raise NotImplementedError
+    expect(value is not None, f"{what} is None: is there a `return`?")
+    if isinstance(value, dict): value = list(value.values())
+    if isinstance(value, (tuple, list)) and any(v is ... for v in value): raise NotImplementedError
     found = numbers(value, what)
     expect(found.shape == (2,), f"{what} must be two numbers, η and μ")
     lr, mu = found.tolist()
-    expect(lr > 0, f"{what}: the rate η is {lr:g}, and must be above 0")
-    expect(0 <= mu < 1, f"{what}: μ is {mu:g}, and must be at least 0 and below 1. The order is η, μ")
+    expect(lr > 0, f"{what} has the rate η = {lr:g}: it must be above 0. The order is η, μ")
+    expect(0 <= mu < 1, f"{what} has μ = {mu:g}: it must be at least 0 and below 1. The order is η, μ")
     return lr, mu
 
 @exercise
@@ -45,7 +47,8 @@ def check_point(
     away = f"it takes about {steps(growth):.0f} steps to a thousandth of the distance; the best point takes {steps(best):.0f}"
     if steps(growth) <= 1.3 * steps(best): return
     at = lambda lr_, mu_: abs(lr - lr_) < .05 * lr_ and abs(mu - mu_) < .02
-    expect(not at(1 / 17, 0.), f"{away}. The curvatures are the eigenvalues of H, not its diagonal")
+    expect(not at(1 / 17, 0.), f"{away}. Without momentum no rate gets near that. (Did the formula for μ give 0? Then you "
+           "put in the diagonal of H: the curvatures are its eigenvalues)")
     expect(mu > 0, f"{away}. Without momentum no rate gets near that")
     expect(not at(1 / 17, .6), f"{away}. The rate of plain descent is not the best one with momentum")
     expect(abs(mu - .6) > .02 or abs(lr - .08) > .008, f"{away}. √μ is the growth, so square it for μ")
@@ -62,9 +65,9 @@ def point():
     rho = (high**.5 - low**.5) / (high**.5 + low**.5)
     return (1 + rho)**2 / high, rho**2
 
-# %% ../../nbs/exercises/06_momentum.ipynb #0f79a655
+# %% ../../nbs/exercises/06_momentum.ipynb #4e22ffc4
 _wrong = check_point.wrong
-_wrong("not its diagonal", lambda: (1 / 17, 0.))
+_wrong("the diagonal of H", lambda: (1 / 17, 0.))
 _wrong("Without momentum", lambda: (.05, 0.))
 _wrong("diverges", lambda: (.36, .08))
 _wrong("rate of plain descent", lambda: (1 / 17, .6))
@@ -74,9 +77,10 @@ _wrong("creeps", lambda: (.01, .36))
 _wrong("a smaller μ", lambda: (.07, .9))
 _wrong("must be two numbers", lambda: [.08])
 _wrong("must be above 0", lambda: (-.08, .36))
+_wrong("is there a `return`", lambda: print(end=""))
 _wrong("The order is η, μ", lambda: (.36, 1.08));
 
-# %% ../../nbs/exercises/06_momentum.ipynb #57873424
+# %% ../../nbs/exercises/06_momentum.ipynb #21072409
 @exercise
 def check_to_torch(
     to_torch,                    # your function: lr, mu → arguments for torch.optim.SGD
@@ -95,7 +99,9 @@ def check_to_torch(
         arguments = to_torch(lr, mu)
         expect(isinstance(arguments, dict), f"it gives a {type(arguments).__name__}: a dictionary of arguments is asked for, "
                "such as dict(lr=…)")
-        arguments = {name: v if isinstance(v, bool) else numbers(v, name).item() for name, v in arguments.items()}
+        unknown = [name for name in arguments if name not in inspect.signature(torch.optim.SGD).parameters]
+        expect(not unknown, f"torch.optim.SGD has no argument {''.join(map(str, unknown[:1]))!r}; its name for μ is momentum")
+        arguments = {name: v if isinstance(v, bool) or v is None else numbers(v, name).item() for name, v in arguments.items()}
         arguments["nesterov"] = bool(arguments.get("nesterov", False))
         expect("lr" in arguments, "there is no lr in it: PyTorch would take 0.001")
         expect(not (arguments["nesterov"] and arguments.get("dampening")),
@@ -115,7 +121,7 @@ def check_to_torch(
 @check_to_torch.solution
 def to_torch(lr, mu): return dict(lr=lr * (1 - mu), momentum=mu, nesterov=True)
 
-# %% ../../nbs/exercises/06_momentum.ipynb #812bcc71
+# %% ../../nbs/exercises/06_momentum.ipynb #294b469a
 _wrong = check_to_torch.wrong
 _wrong("look ahead is missing: that", lambda lr, mu: dict(lr=lr * (1 - mu), momentum=mu))
 _wrong("too long: damped", lambda lr, mu: dict(lr=lr, momentum=mu, nesterov=True))
@@ -125,11 +131,12 @@ _wrong("refuses nesterov with dampening", lambda lr, mu: dict(lr=lr, momentum=mu
 _wrong("turned round", lambda lr, mu: dict(lr=lr / (1 - mu), momentum=mu, nesterov=True))
 _wrong("the share of the velocity", lambda lr, mu: dict(lr=lr * (1 - mu), momentum=1 - mu, nesterov=True))
 _wrong("no momentum", lambda lr, mu: dict(lr=lr * (1 - mu)))
+_wrong("its name for μ is momentum", lambda lr, mu: dict(lr=lr * (1 - mu), mu=mu, nesterov=True))
 _wrong("there is no lr", lambda lr, mu: dict(momentum=mu, nesterov=True))
 _wrong("a dictionary of arguments", lambda lr, mu: (lr * (1 - mu), mu))
 _wrong("it must be", lambda lr, mu: dict(lr=lr * (1 - mu), momentum=mu, nesterov=True, weight_decay=.1));
 
-# %% ../../nbs/exercises/06_momentum.ipynb #ac9f3536
+# %% ../../nbs/exercises/06_momentum.ipynb #9b65e722
 def _first_steps(cls, n_steps=4, **kwargs):
     "Points of two parameters under an optimizer, [n_steps, 4], and whether it left the gradients alone."
     ps = [nn.Parameter(torch.tensor(start, dtype=torch.float64)) for start in ([2., -1.], [.5, 3.])]
@@ -141,6 +148,22 @@ def _first_steps(cls, n_steps=4, **kwargs):
         left_alone &= all(torch.equal(a, p.grad) for a, p in zip(before, ps))
         points.append(torch.cat([p.detach().clone() for p in ps]))
     return torch.stack(points), left_alone
+
+class _Stub(torch.optim.Optimizer):
+    "As the lesson gives it."
+    def __init__(self, params, lr, mu=.9): super().__init__(params, dict(lr=lr, mu=mu))
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for p in group["params"]:
+                v = self.state[p].setdefault("v", p.grad)
+                v.mul_(group["mu"]).add_(p.grad)
+                p -= group["lr"] * v
+
+def _code(cls):
+    "What its `step` does, wherever it is written."
+    code = getattr(getattr(cls.__dict__.get("step"), "__wrapped__", None), "__code__", None)
+    return code and (code.co_code, code.co_names, code.co_consts)
 
 class _Variant(torch.optim.Optimizer):
     "Momentum, right and wrong: what the first velocity is made of, what is added, and who shares it."
@@ -156,7 +179,7 @@ class _Variant(torch.optim.Optimizer):
                 state["v"] = v = group["mu"] * v + self.add * p.grad
                 p -= self.back * group["lr"] * v
 
-# %% ../../nbs/exercises/06_momentum.ipynb #c2996d89
+# %% ../../nbs/exercises/06_momentum.ipynb #0b75a9e4
 @exercise
 def check_mended(
     Mended,                      # your class: an optimizer of params, lr and mu
@@ -164,10 +187,9 @@ def check_mended(
     "Exercise 3: rejects the gradient counted twice, no memory, one velocity for all, and damped momentum."
     expect(isinstance(Mended, type), "a class is asked for: `class Mended(torch.optim.Optimizer)`")
     mu, lr = .9, .05
+    if _code(Mended) == _code(_Stub): raise NotImplementedError
     points, left_alone = _first_steps(Mended, lr=lr, mu=mu)
     roll = lambda **kwargs: _first_steps(_Variant, lr=lr, mu=mu, **kwargs)[0]
-    start = torch.tensor([2., -1., .5, 3.], dtype=torch.float64)
-    if not left_alone and torch.allclose(points[0], start - 2 * mu * (start - roll()[0])): raise NotImplementedError
     expect(left_alone, "`step` still changes the gradients: the velocity and p.grad are one and the same tensor")
     same(points, _first_steps(torch.optim.SGD, lr=lr, momentum=mu)[0], "the path", {
         "the gradients stay now, but the first one counts 1 + μ times: it begins the velocity and is then added again":
@@ -189,7 +211,7 @@ class Mended(torch.optim.Optimizer):
                 v.mul_(group["mu"]).add_(p.grad)
                 p -= group["lr"] * v
 
-# %% ../../nbs/exercises/06_momentum.ipynb #f227bd5a
+# %% ../../nbs/exercises/06_momentum.ipynb #59bd827d
 def _variant(**kwargs):
     "A class with these mistakes."
     class Wrong(_Variant):
@@ -206,7 +228,17 @@ class _Aliased(torch.optim.Optimizer):
                 v = self.state[p].get("v", torch.zeros_like(p))
                 self.state[p]["v"] = p.grad.add_(v, alpha=group["mu"])
                 p -= group["lr"] * self.state[p]["v"]
+class _Detached(_Stub):
+    "A detached tensor shares its numbers."
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for p in group["params"]:
+                v = self.state[p].setdefault("v", p.grad.detach())
+                v.mul_(group["mu"]).add_(p.grad)
+                p -= group["lr"] * v
 _wrong = check_mended.wrong
+_wrong("one and the same tensor", _Detached)
 _wrong("counts 1 + μ times", _variant(first=1.))
 _wrong("plain descent", _variant(kept=False))
 _wrong("share one velocity", _variant(own=False))
@@ -257,7 +289,7 @@ _wrong("raise it", lambda low, high, lr: 0.)
 _wrong("at least 0 and below 1", lambda low, high, lr: 1 + (lr * low)**.5)
 _wrong("one number", lambda low, high, lr: [(1 - (lr * c)**.5)**2 for c in (low, high)]);
 
-# %% ../../nbs/exercises/06_momentum.ipynb #efdfff1b
+# %% ../../nbs/exercises/06_momentum.ipynb #d98693bb
 def _last_loss(condition, lr, mu):
     "The loss over the last 20 of 200 steps under noise of deviation 1, averaged over 300 walkers."
     rng, curvatures = torch.Generator().manual_seed(0), torch.tensor([1., condition], dtype=torch.float64)
@@ -274,7 +306,9 @@ def check_decisions(
 ):
     "Exercise 5: rejects what diverges, is too slow, or hovers too high; both choices are right where they are close."
     chosen = decisions()
-    expect(isinstance(chosen, dict) and set(chosen) == {25, 400}, "give a dictionary with the keys 25 and 400")
+    expect(isinstance(chosen, dict), "a dictionary is asked for, with the keys 25 and 400")
+    chosen = {int(key) if str(key).isdigit() else key: pair for key, pair in chosen.items()}
+    expect(set(chosen) == {25, 400}, "give a pair for each of the keys 25 and 400")
     pairs = {condition: _pair(pair, f"condition {condition}") for condition, pair in chosen.items()}
     for condition, (lr, mu) in sorted(pairs.items()):
         loss, rate, name = _last_loss(condition, lr, mu), lr / (1 - mu), f"condition {condition}"
@@ -295,7 +329,7 @@ def decisions():
     # Condition 400: the best that plain descent reaches is above 1.
     return {25: (.02, 0.), 400: (.002, .9)}
 
-# %% ../../nbs/exercises/06_momentum.ipynb #841cfea6
+# %% ../../nbs/exercises/06_momentum.ipynb #37315fa2
 _wrong = check_decisions.wrong
 _wrong("condition 400: the loss at the end is 1.5", lambda: {25: (.02, 0.), 400: (.0045, 0.)})
 _wrong("condition 400 diverges", lambda: {25: (.02, 0.), 400: (.02, 0.)})
@@ -304,6 +338,7 @@ _wrong("has not arrived", lambda: {25: (.001, 0.), 400: (.002, .9)})
 _wrong("has not arrived", lambda: {25: (.02, 0.), 400: (.00025, .9)})
 _wrong("still swings", lambda: {25: (.02, 0.), 400: (.0004, .98)})
 _wrong("the keys 25 and 400", lambda: {25: (.02, 0.)})
-_wrong("the keys 25 and 400", lambda: [(.02, 0.), (.002, .9)])
+_wrong("a dictionary is asked for", lambda: [(.02, 0.), (.002, .9)])
+_wrong("must be above 0. The order", lambda: {25: (0., .02), 400: (.9, .002)})
 _wrong("The order is η, μ", lambda: {25: (.02, 0.), 400: (.9, 1.5)})
 _wrong("Try other pairs", lambda: {25: (.02, 0.), 400: (.0011, .95)});
