@@ -36,7 +36,7 @@ def _check_resnet(channels, **counts):
         raise ValueError(f"channels is {channels!r}: it must be a list of whole numbers, one a stage")
     check_counts(**counts, **{f"channels[{i}]": c for i, c in enumerate(channels)})
 
-# %% ../nbs/02_learner.ipynb #abd78aa4
+# %% ../nbs/02_learner.ipynb #d9258eb4
 def conv(
     in_channels: int,            # channels in
     channels: int,               # channels out
@@ -51,6 +51,7 @@ def conv(
     if act: layers.append(act())
     return nn.Sequential(*layers)
 
+# %% ../nbs/02_learner.ipynb #49d87206
 def plain_cnn(
     channels=(1, 8, 16, 32, 64),  # in, then out of each convolution
     n_classes: int = 10,          # scores out

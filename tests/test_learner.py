@@ -187,3 +187,35 @@ def test_progress_does_without_ipywidgets(monkeypatch):
     assert _recording._in_notebook()
     monkeypatch.setattr(_recording, "find_spec", lambda name: None)
     assert not _recording._in_notebook()
+
+
+def test_the_weights_are_those_of_a_bare_loop():
+    learn, bare = learner(lr=.3), learner()
+    opt = torch.optim.SGD(bare.model.parameters(), .3)
+    for x, y in bare.dls.train:
+        F.cross_entropy(bare.model(x), y).backward()
+        opt.step()
+        opt.zero_grad()
+    learn.fit(1)
+    assert torch.equal(learn.model.weight, bare.model.weight) and torch.equal(learn.model.bias, bare.model.bias)
+
+
+def test_channels_last_changes_where_numbers_lie_and_not_which():
+    x, y = torch.randn(4, 3, 8, 8), torch.zeros(4)
+    learn = Learner(nn.Conv2d(3, 8, 3), DataLoaders([(x, y)], []), loss_func=lambda preds, targets: preds.mean(),
+                    cbs=[DeviceCB("cpu", channels_last=True)])
+    learn.fit(1, valid=False, lr=0.)
+    assert learn.preds.stride(1) == 1 and learn.preds.shape == (4, 8, 6, 6)
+    assert torch.allclose(F.conv2d(x, learn.model.weight.contiguous(), learn.model.bias), learn.preds, atol=1e-5)
+
+
+def test_the_stop_button_says_where_and_leaves_a_learner_that_can_fit():
+    class Stop(Callback):
+        def after_predict(self, learn):
+            if learn.iter == 3: raise KeyboardInterrupt
+    learn = learner(RecorderCB(loss=lambda learn: learn.loss))
+    with pytest.raises(KeyboardInterrupt, match="stopped in epoch 0, batch 3 .train.; weights and records are kept"):
+        learn.fit(1, cbs=[Stop()])
+    assert len(learn.cbs[0]["loss"]) == 3
+    learn.fit(1)
+    assert len(learn.cbs[0]["loss"]) == 7
