@@ -3,11 +3,11 @@
 # %% auto #0
 __all__ = ['check_half_width', 'half_width', 'check_flips', 'flips', 'check_shuffled', 'shuffled', 'check_study', 'study']
 
-# %% ../../nbs/exercises/00_start.ipynb #a04c1dae
+# %% ../../nbs/exercises/00_start.ipynb #de6fada4
 "Checks and solutions of the exercises in 00_start."
 import random
 from itertools import product
-from statistics import mean
+from statistics import mean, stdev
 
 import numpy as np
 import torch
@@ -48,7 +48,7 @@ check_half_width.wrong("half of it", lambda: .32)
 check_half_width.wrong("s/√n does not", lambda: .48)
 check_half_width.wrong("numbers are asked for", lambda: "half as much")
 
-# %% ../../nbs/exercises/00_start.ipynb #e59a2025
+# %% ../../nbs/exercises/00_start.ipynb #be360883
 def _flipped(d):
     "The means under all choices of signs, float64 [2ⁿ]."
     return torch.tensor(list(product([1., -1.], repeat=len(d))), dtype=torch.float64) @ d / len(d)
@@ -58,16 +58,23 @@ def check_flips(
     flips,                       # your function: tensor of n differences → share
 ):
     "Refuses one side, `>` for `≥`, a sign lost or not, a number for the share, and flipping all signs at once."
-    studies = [torch.tensor(d, dtype=torch.float64) for d in ([.25, .125, .5, .375], [-.5, .125, -.25, -.75, -.375], [.5, -.375, .125])]
+    made_up = [.25, .125, .5, .375], [-.5, .125, -.25, -.75, -.375], [.5, -.375, .125]
+    studies = [torch.tensor(d, dtype=torch.float64) for d in made_up]
     each = lambda f: [f(_flipped(d), d.mean()).double().mean() for d in studies]
     same(torch.stack([numbers(flips(d.clone()), "the share").squeeze() for d in studies]),
-         each(lambda means, found: means.abs() >= found.abs()), "the share of study 0, 1 or 2", {
+         each(lambda means, found: means.abs() >= found.abs()), "the list of shares for three made-up studies", {
         "a mean that is exactly as far counts too: `>=`, not `>`": each(lambda means, found: means.abs() > found.abs()),
         "look on both sides of 0": each(lambda means, found: means >= found),
         "look on both sides of 0: half of what you need is missing": each(lambda means, found: means >= found.abs()),
-        "the mean that was found may be negative: take its absolute value too": each(lambda means, found: means.abs() >= found),
+        "the mean that was found may be negative: take its absolute value too":
+            each(lambda means, found: means.abs() >= found),
         "that is the number of choices: divide it by 2ⁿ":
             [(_flipped(d).abs() >= d.mean().abs()).sum() for d in studies],
+        "twice one side is right only where the mean is positive": each(lambda means, found: 2 * (means >= found)),
+        "the signs as they were found are one of the choices: don't leave them out":
+            [((_flipped(d).abs() >= d.mean().abs()).sum() - 1) / 2 ** len(d) for d in studies],
+        "that is in percent: give the share, from 0 to 1":
+            each(lambda means, found: 100. * (means.abs() >= found.abs())),
         "that is 1 minus the share": each(lambda means, found: means.abs() < found.abs())})
 
 # %% ../../nbs/exercises/00_start.ipynb #0f6959ce
@@ -80,17 +87,20 @@ def flips(differences):
         choices += 1
     return far / choices         # five seeds: at least 2/32 = 0.0625, so this test never gets below 0.05 with five
 
-# %% ../../nbs/exercises/00_start.ipynb #50a8b894
+# %% ../../nbs/exercises/00_start.ipynb #d47fb2a2
 check_flips.wrong("`>=`, not `>`", lambda d: (_flipped(d).abs() > d.mean().abs()).double().mean())
 check_flips.wrong("both sides", lambda d: (_flipped(d) >= d.mean()).double().mean())
 check_flips.wrong("both sides", lambda d: (_flipped(d) >= d.mean().abs()).double().mean())
 check_flips.wrong("its absolute value too", lambda d: (_flipped(d).abs() >= d.mean()).double().mean())
 check_flips.wrong("divide it by 2ⁿ", lambda d: (_flipped(d).abs() >= d.mean().abs()).sum())
+check_flips.wrong("twice one side", lambda d: 2 * (_flipped(d) >= d.mean()).double().mean())
+check_flips.wrong("one of the choices", lambda d: ((_flipped(d).abs() >= d.mean().abs()).sum() - 1) / 2 ** len(d))
+check_flips.wrong("in percent", lambda d: 100 * (_flipped(d).abs() >= d.mean().abs()).double().mean())
 check_flips.wrong("1 minus the share", lambda d: 1 - (_flipped(d).abs() >= d.mean().abs()).double().mean())
 check_flips.wrong("it must be", lambda d: paired(d).p)
 check_flips.wrong("is there a `return`", lambda d: print(end=""))
 
-# %% ../../nbs/exercises/00_start.ipynb #98ccfcfa
+# %% ../../nbs/exercises/00_start.ipynb #be246f7e
 def _generators():
     "The state of the three global generators."
     name, key, place, *_ = np.random.get_state()
@@ -104,7 +114,8 @@ def check_shuffled(
     before = _generators()
     a, b, c = (numbers(shuffled(50, seed)) for seed in (1, 1, 2))
     untouched = before == _generators()
-    expect(a.shape == (50,) and torch.equal(a.sort().values, torch.arange(50.).double()), "that is not a permutation of 0 … 49")
+    expect(a.shape == (50,) and torch.equal(a.sort().values, torch.arange(50.).double()),
+           "that is not a permutation of 0 … 49")
     expect(torch.equal(a, b), "one seed must give one order")
     expect(not torch.equal(a, c), "another seed must give another order")
     expect(untouched, "the global generator moved: make a torch.Generator of your own")
@@ -134,7 +145,7 @@ check_shuffled.wrong("another seed must give another order", lambda n, seed: shu
 check_shuffled.wrong("not a permutation", lambda n, seed: shuffled(n, seed) + 1)
 check_shuffled.wrong("not a permutation", lambda n, seed: shuffled(n - 1, seed))
 
-# %% ../../nbs/exercises/00_start.ipynb #c198261b
+# %% ../../nbs/exercises/00_start.ipynb #9515f050
 def _made_up(effect, world=0, calls=None):
     "A `train` whose wider network is better by `effect` points. `calls` collects what it was asked for."
     def normal(*key): return random.Random(str((world, *key))).gauss(0, 1)
@@ -148,6 +159,9 @@ def _made_up(effect, world=0, calls=None):
 def _true_differences(train, seeds):
     return [100 * (train(s, hidden=96).double().mean() - train(s).double().mean()).item() for s in seeds]
 
+def _small_but_clear(d): return paired(d).p < .01 and mean(d) < 1.5 * stdev(d)
+def _unclear(d, sign): return paired(d).p > .3 and sign * mean(d) > 0
+
 _SAY = "better", "worse", "cannot tell"
 
 def _says(study, train):
@@ -155,10 +169,11 @@ def _says(study, train):
     said = study(train)
     expect(said is not None, "study returns None: is there a `return`?")
     word = str(said).strip().strip(".!").lower()
-    expect(word in _SAY, f"study returns a {type(said).__name__} that is none of \"better\", \"worse\", \"cannot tell\"")
+    expect(word in _SAY,
+           f"study returns a {type(said).__name__} that is none of \"better\", \"worse\", \"cannot tell\"")
     return word
 
-# %% ../../nbs/exercises/00_start.ipynb #e0755244
+# %% ../../nbs/exercises/00_start.ipynb #cae3ecbb
 @exercise
 def check_study(
     study,                       # your function: train → "better", "worse" or "cannot tell"
@@ -166,16 +181,23 @@ def check_study(
     "Refuses few seeds, unlike ones, verdicts by the mean alone or without pairing, and the other sign."
     calls = []
     found = _says(study, _made_up(.5, calls=calls))
+    expect(calls, "it trains nothing: call train(seed) and train(seed, hidden=96)")
     narrow, wide = ({seed for seed, hidden in calls if hidden == h} for h in (64, 96))
     expect(narrow and wide, f"only networks with {64 if narrow else 96} units were trained: compare both")
     expect(narrow == wide, "the two networks were trained with different seeds: give both the same")
-    expect(len(narrow) >= 12, f"it uses {len(narrow)} seeds: take twelve or more")
+    expect(len(narrow) >= 12, f"it uses too few different seeds, {len(narrow)}: take twelve or more")
     expect(found != "worse", "the sign is turned round: positive means that the wider network is better")
-    expect(found == "better", "a difference that every seed shows was not found: subtract seed by seed, before you take the spread")
-    expect(_says(study, _made_up(-.5, 1)) == "worse", "a wider network that is worse with every seed was not found to be worse")
+    expect(found == "better",
+           "a difference that every seed shows was not found: subtract seed by seed, before you take the spread")
+    expect(_says(study, _made_up(-.5, 1)) == "worse",
+           "a wider network that is worse with every seed was not found to be worse")
+    world = next(w for w in range(2, 999) if _small_but_clear(_true_differences(_made_up(.15, w), wide)))
+    expect(_says(study, _made_up(.15, world)) == "better",
+           "a small but clear difference was not found: the interval of a mean has s/√n, not s")
     for sign in (1, -1):
-        world = next(w for w in range(2, 999) if paired(d := _true_differences(_made_up(0, w), wide)).p > .3 and sign * mean(d) > 0)
-        expect(_says(study, _made_up(0, world)) == "cannot tell", "where the interval includes 0 it must say \"cannot tell\", whatever the mean")
+        world = next(w for w in range(2, 999) if _unclear(_true_differences(_made_up(0, w), wide), sign))
+        expect(_says(study, _made_up(0, world)) == "cannot tell",
+               "where the interval includes 0 it must say \"cannot tell\", whatever the mean")
 
 # %% ../../nbs/exercises/00_start.ipynb #b04049dd
 @check_study.solution
@@ -187,18 +209,22 @@ def study(train):
     found = paired(differences)
     return "better" if found.low > 0 else "worse" if found.high < 0 else "cannot tell"
 
-# %% ../../nbs/exercises/00_start.ipynb #80788f18
+# %% ../../nbs/exercises/00_start.ipynb #1b564ad3
 def _by(decide, n=12, shift=0, hidden=96):
     "An answer that decides from the accuracies of the wide and the narrow network."
     points = lambda right: 100 * right.double().mean().item()
-    return lambda train: decide([points(train(s + shift, hidden=hidden)) for s in range(n)], [points(train(s)) for s in range(n)])
+    return lambda train: decide([points(train(s + shift, hidden=hidden)) for s in range(n)],
+                                [points(train(s)) for s in range(n)])
 
 def _by_mean(a, b): return "better" if mean(a) > mean(b) else "worse"
 def _by_interval(d): return "better" if d.low > 0 else "worse" if d.high < 0 else "cannot tell"
+def _by_spread(d): return "cannot tell" if abs(d.mean()) < 1.96 * d.std() else "better" if d.mean() > 0 else "worse"
 def _paired(a, b): return _by_interval(paired(np.subtract(a, b)))
 
 check_study.wrong("it must say \"cannot tell\"", _by(_by_mean))
 check_study.wrong("subtract seed by seed", _by(lambda a, b: _paired(a, b[1:] + b[:1])))
+check_study.wrong("s/√n, not s", _by(lambda a, b: _by_spread(np.subtract(a, b))))
+check_study.wrong("it trains nothing", lambda train: "cannot tell")
 check_study.wrong("take twelve or more", _by(_paired, n=5))
 check_study.wrong("different seeds", _by(_paired, shift=100))
 check_study.wrong("the sign is turned round", _by(lambda a, b: _paired(b, a)))
