@@ -13,7 +13,7 @@ SLEEP = [1.2, 2.4, 1.3, 1.3, 0., 1., 1.8, .8, 4.6, 1.4]              # Student (
 def test_students_own_example():
     found = paired(SLEEP)
     assert (found.mean, found.n, found.level) == (pytest.approx(1.58), 10, .95)
-    assert found.p == pytest.approx(.00283, abs=5e-6)                # as published
+    assert found.p == pytest.approx(.00283, abs=5e-6)                # R: t.test(extra ~ group, sleep, paired)
     assert (found.low, found.high) == pytest.approx((.7001142, 2.4598858), abs=1e-6)     # R: t.test(d)
     assert found.clear and paired([-d for d in SLEEP]).clear
 
