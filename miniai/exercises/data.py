@@ -261,7 +261,7 @@ def _floats(loader, x, y):
     own = {im.numpy().tobytes(): int(label) for im, label in zip(x.float() / 255, y)}
     return all(own[im.numpy().tobytes()] == int(label) for xb, yb in loader for im, label in zip(xb, yb))
 
-# %% ../../nbs/exercises/01_data.ipynb #add03930
+# %% ../../nbs/exercises/01_data.ipynb #d82cb836
 @exercise
 def check_holdout(
     optimism,                    # your function: n_images, n_candidates → percentage points
@@ -275,7 +275,7 @@ def check_holdout(
     expect(not (abs(hundred - 93.63) < .5 or abs(hundred - .9363) < .005), "that is the best score: subtract 93 %, and give points")
     expect(hundred > -.3, "optimism is negative: subtract the true 93 % from the best score, not the other way round")
     expect(not (abs(hundred) < .1 and abs(ten) < .25), "that is the mean of the candidates: take the best of them")
-    expect(abs(one) < .15, f"optimism(1000, 1) is {one:.2f} points: a single candidate is not flattered on "
+    expect(abs(one) < .5, f"optimism(1000, 1) is {one:.2f} points: a single candidate is not flattered on "
            "average; take the best over the candidates, and the mean over the repetitions")
     for got, right, case in (ten, 1.21, "1000, 10"), (hundred, .63, "10_000, 100"):
         expect(near(got, right), f"optimism({case}) is {got:.2f} points, {right:.2f} are right: average over many repetitions, "
