@@ -18,14 +18,15 @@ from ..lab.statistics import paired
 from ..lab.workbook import RULES, changed_workbook, draw_points, evaluate, expand
 from ..lab.workbook_cells import SheetCells, read_sheet
 
-# %% ../../nbs/exercises/05_spreadsheet.ipynb #5ca480b0
+# %% ../../nbs/exercises/05_spreadsheet.ipynb #0fb80d0e
 _FIRST = {"SGD": 1., "momentum": .25, "RMSprop": 2., "Adam": .7}    # of a parameter whose first gradient is −50
 
 _FIRST_MISTAKES = {
     ("momentum", 2.5): "v begins at 0, so after one row it is just the gradient: nothing has been added up yet",
     ("momentum", .025): "that weights the new gradient by 1 − mu; PyTorch's v adds it whole",
     ("momentum", 0.): "v is not 0 in the first row: it already holds the first gradient",
-    ("RMSprop", .2): "s begins at 0, so after one row it is only (1 − alpha)·grad²: a tenth of the gradient's size, squared",
+    ("RMSprop", .2): "s begins at 0, so after one row it is only (1 − alpha)·grad²: a tenth of the gradient's size, "
+                      "squared",
     ("RMSprop", 10.): "the rate is divided by the root of s",
     ("RMSprop", .4): "s is a square: the rate is divided by its root",
     ("Adam", 35.): "Adam's rate is divided by the root of vhat",
@@ -50,7 +51,8 @@ def check_first_moves(
         value = numbers(given[name.lower()], name).reshape(-1)
         expect(len(value) == 1, f"{name} needs one number")
         near = lambda v: math.isclose(value.item(), v, rel_tol=2e-3, abs_tol=1e-9)
-        expect(not near(-right), f"{name}: a gradient below 0 says that the loss falls as the parameter grows, so it moves up")
+        expect(not near(-right), f"{name}: a gradient below 0 says that the loss falls as the parameter grows, "
+                                 "so it moves up")
         expect(not near(-50.) and not near(50.), f"{name}: that is the gradient, without a rate")
         for (of, wrong), why in _FIRST_MISTAKES.items(): expect(of != name or not near(wrong), f"{name}: {why}")
         expect(near(right), f"{name} does not move by {value.item():.4g}: go through its columns from left to right")
@@ -78,7 +80,20 @@ _wrong("no move of Adam", {"SGD": 1., "momentum": .25, "RMSprop": 2.})
 _wrong("these are 3", [1., .25, 2.])
 _wrong("one number", _moves(SGD=[1., 2.]));
 
-# %% ../../nbs/exercises/05_spreadsheet.ipynb #c5288423
+# %% ../../nbs/exercises/05_spreadsheet.ipynb #329a9cf5
+_FORMULA_NAMES = {"INT", "MOD", "SQRT", "COS", "PI"}
+
+def _check_formulas(columns):
+    "Each is one that a spreadsheet reads, too. Raises WrongAnswer for what only Python does, by name."
+    for name, formula in columns.items():
+        if formula is ...: raise NotImplementedError
+        formula = str(formula)
+        expect("**" not in formula, f"{name}: a spreadsheet writes a power as ^")
+        expect(not formula.lstrip().startswith("="), f"{name}: leave out the =, the writer puts it there")
+        bare = set(re.findall(r"[A-Za-z_]\w*", re.sub(r"{\w+}", "", formula))) - _FORMULA_NAMES
+        expect(not bare, f"{name}: {', '.join(sorted(bare))} stands there without braces, so it is no cell")
+        expect(f"{{{name}}}" not in formula, f"{name} uses its own cell: the one in the row above is {{old_{name}}}")
+
 def _row(columns, known):
     "The row below `known`, computed by the formulas in their order. Raises WrongAnswer for a formula that cannot be."
     row = {}
@@ -104,7 +119,7 @@ def _check_row(p, row, before, step, grad, v, mu, rate):
     expect(near("new", before - rate * right), f"the step should be {-rate * right:.4f}, yours is {moved:.4f}")
     return v
 
-# %% ../../nbs/exercises/05_spreadsheet.ipynb #d235f14f
+# %% ../../nbs/exercises/05_spreadsheet.ipynb #72043a3a
 @exercise
 def check_damped_row(
     damped,                      # your function, or its rule: column → formula, with v_?, vhat_? and new_?
@@ -113,7 +128,9 @@ def check_damped_row(
     rule = damped() if callable(damped) else damped
     expect(isinstance(rule, dict), f"a rule is a dictionary, column → formula; yours is a {type(rule).__name__}")
     if ... in rule.values(): raise NotImplementedError
+    rule = {name: str(formula) for name, formula in rule.items()}
     columns, mu, rate = expand(rule), .8, .1
+    _check_formulas(columns)
     missing = [name for name in ("v_a", "vhat_a", "new_a", "v_b", "vhat_b", "new_b") if name not in columns]
     expect(not missing, f"there is no column {', '.join(missing)}: `v_?` stands for both v_a and v_b")
     known, v = dict.fromkeys(columns, 0.) | dict(new_a=1., new_b=1.), dict(a=0., b=0.)
@@ -130,7 +147,7 @@ def damped():
     return {"rate": "{lr}", "v_?": "{mu}*{old_v_?}+(1-{mu})*{grad_?}", "vhat_?": "{v_?}/(1-{mu}^{step})",
             "new_?": "{?}-{rate}*{vhat_?}"}
 
-# %% ../../nbs/exercises/05_spreadsheet.ipynb #e810f02b
+# %% ../../nbs/exercises/05_spreadsheet.ipynb #9deb7117
 def _but(**changed): return lambda: damped() | {f"{name}_?": formula for name, formula in changed.items()}
 _wrong = check_damped_row.wrong
 _wrong("that is PyTorch's sum", _but(v="{mu}*{old_v_?}+{grad_?}"))
@@ -143,11 +160,15 @@ _wrong("goes uphill", _but(new="{?}+{rate}*{vhat_?}"))
 _wrong("use vhat", _but(new="{?}-{rate}*{v_?}"))
 _wrong("the step should be", _but(new="{?}-{vhat_?}"))
 _wrong("cannot be computed: name 'beta' is not defined", _but(v="{beta}*{old_v_?}+(1-{mu})*{grad_?}"))
+_wrong("a spreadsheet writes a power as ^", _but(vhat="{v_?}/(1-{mu}**{step})"))
+_wrong("leave out the =", _but(v="={mu}*{old_v_?}+(1-{mu})*{grad_?}"))
+_wrong("mu stands there without braces", _but(v="mu*{old_v_?}+(1-mu)*{grad_?}"))
+_wrong("uses its own cell", _but(v="{mu}*{v_?}+(1-{mu})*{grad_?}"))
 _wrong("no column vhat_a", lambda: {"rate": "{lr}", "v_?": "{grad_?}", "new_?": "{?}"})
 _wrong("v should be", lambda: damped() | {"v_b": "{old_v_b}"})
 _wrong("a rule is a dictionary", lambda: "{mu}*{v}");
 
-# %% ../../nbs/exercises/05_spreadsheet.ipynb #a9cf84d2
+# %% ../../nbs/exercises/05_spreadsheet.ipynb #7677cf7b
 _CHANGED = ("momentum", 77, "v_b", "{mu}*{old_v_a}+{grad_b}")
 
 def spoiled_sheet(
@@ -170,12 +191,11 @@ def _as_address(answer, sheet):
         expect(str(name).replace(" ", "_") in sheet.columns, f"there is no column {name}")
         return sheet.address(str(name).replace(" ", "_"), int(step))
     expect(isinstance(answer, str), f"an address is a text such as 'N8'; yours is a {type(answer).__name__}")
-    address = answer.strip().upper().rpartition("!")[2].replace("$", "")
-    expect(re.fullmatch(r"[A-Z]{1,2}[0-9]+", address), f"{answer!r} is no address: a letter or two and a number, such as 'N8'")
-    expect(address in sheet.cells, f"{address} is an empty cell")
-    return address
+    found = re.fullmatch(r"=?(.*[!.])?\$?([A-Z]{1,2})\$?([0-9]+)", answer.strip().upper())
+    expect(found, f"{answer!r} is no address: a letter or two and a number, such as 'N8'")
+    return found[2] + found[3]
 
-# %% ../../nbs/exercises/05_spreadsheet.ipynb #e90bd254
+# %% ../../nbs/exercises/05_spreadsheet.ipynb #37f2c483
 @exercise
 def check_changed_cell(
     changed_cell,                # an address, or a function of the sheet that finds one
@@ -188,9 +208,12 @@ def check_changed_cell(
         if got is None or got is ...: raise NotImplementedError
         if isinstance(got, (list, tuple)) and len(got) == 1: got = got[0]
         got, right = _as_address(got, sheet), sheet.address(column, step)
+        table = {sheet.address(name, step) for name in sheet.columns for step in range(1, 241)}
+        expect(got in table, f"{got} is outside the table of steps, which begins in G8")
         letter, number = re.fullmatch(r"([A-Z]+)(\d+)", got).groups()
         if got == right: continue
-        expect(int(number) != 7 + step, f"{got} is in the right row, but its formula is like that of the rows above and below")
+        expect(int(number) != 7 + step,
+               f"{got} is in the right row, but its formula is like that of the rows above and below")
         expect(letter != sheet.columns[column], f"{got} is in the right column, but not in the right row")
         expect(int(number) < 7 + step, f"{got} is right: it only follows from a mistake further up")
         raise WrongAnswer(f"{got} has the same formula as its neighbours above and below")
@@ -204,10 +227,10 @@ def changed_cell(sheet):
             moved = re.sub(r"([A-Z]+)(\d+)", lambda m: f"{m[1]}{int(m[2]) + 1}", above)     # one row further down
             if above and here != moved: return sheet.address(name, step)
 
-# %% ../../nbs/exercises/05_spreadsheet.ipynb #00b0d8f6
+# %% ../../nbs/exercises/05_spreadsheet.ipynb #f8683388
 _wrong = check_changed_cell.wrong
 _wrong("in the right row", "V84"), _wrong("in the right column", "U85"), _wrong("only follows", "W100")
-_wrong("same formula as its neighbours", "N20"), _wrong("no address", "row 84"), _wrong("an empty cell", "ZZ900")
+_wrong("same formula as its neighbours", "N20"), _wrong("no address", "row 84"), _wrong("outside the table", "ZZ900")
 _wrong("such as 'N8'", 84), _wrong("no column velocity", ("velocity", 77));
 
 # %% ../../nbs/exercises/05_spreadsheet.ipynb #303da9b0
@@ -238,12 +261,12 @@ def _difference(lr): return paired([excess_error(s, lr) - excess_error(s, .7, .0
 
 _VERDICTS = "annealed", "constant", "cannot tell"
 
-# %% ../../nbs/exercises/05_spreadsheet.ipynb #664ba5ee
+# %% ../../nbs/exercises/05_spreadsheet.ipynb #ea112a22
 @exercise
 def check_decision(
     decision,                    # the constant rate that you chose, and "annealed", "constant" or "cannot tell"
 ):
-    "Checker of the decision: rejects a rate chosen on the wrong seeds, or not the best, and a verdict that the interval contradicts."
+    "Checker of the decision: rejects a rate chosen on the wrong seeds, and a verdict that the interval contradicts."
     if callable(decision): decision = decision()
     if decision is None or decision is ...: raise NotImplementedError
     expect(isinstance(decision, (tuple, list)) and len(decision) == 2, "a decision has two parts: a rate and a verdict")
@@ -252,13 +275,15 @@ def check_decision(
     rate = numbers(rate, "the rate").reshape(-1)
     expect(len(rate) == 1, "one rate is asked for")
     rate, verdict = rate.item(), str(verdict).strip().lower().rstrip(".")
+    verdict = next((v for v in _VERDICTS if verdict.startswith(v[:6])), verdict)      # "annealing", "constant rate"
     known = [lr for lr in RATES if math.isclose(lr, rate, rel_tol=1e-6)]
     expect(known, f"{rate:g} is not one of RATES")
     choose, other = _means(0), _means(10)
     best = min(choose, key=choose.get)
     expect(known[0] == best or known[0] != min(other, key=other.get),
-           f"{rate:g} has the lowest mean on seeds 10–19: choose on seeds 0–9, and keep the others for the comparison")
-    expect(known[0] == best, f"on seeds 0–9, {rate:g} ends {choose[known[0]]:.3f} above the best line on average; another rate ends nearer")
+           f"{rate:g} has the lowest mean on seeds 10–19: choose on seeds 0–9, and keep the others to compare")
+    expect(known[0] == best, f"on seeds 0–9, {rate:g} ends {choose[known[0]]:.3f} above the best line on average; "
+                             "another rate ends nearer")
     expect(verdict in _VERDICTS, f"the verdict is {verdict!r}: it must be one of {', '.join(_VERDICTS)}")
     d = _difference(best)
     right = "cannot tell" if d.low <= 0 <= d.high else "annealed" if d.mean > 0 else "constant"

@@ -4,17 +4,19 @@
 __all__ = ['START', 'CHECK', 'PLAIN', 'MOMENTUM', 'RMSPROP', 'ADAM', 'COSINE', 'RULES', 'expand', 'evaluate', 'draw_points',
            'optimizer_workbook', 'changed_workbook']
 
-# %% ../../nbs/modules/workbook.ipynb #46a81e68
+# %% ../../nbs/modules/workbook.ipynb #d95dfa50
 "The spreadsheet of lesson 05: optimizers as live formulas, a row a step."
 import math, random, re
 from datetime import datetime
 from functools import cache
+from itertools import cycle
 
 import numpy as np
 import xlsxwriter
 from xlsxwriter.utility import xl_col_to_name, xl_rowcol_to_cell
 
 from .._check import check_number, check_whole
+from .workbook_look import ALLOWED, FORMATS, NOTES, write_readme
 
 # %% ../../nbs/modules/workbook.ipynb #a6e0441d
 START = {                        # column → formula, in every sheet
@@ -42,31 +44,19 @@ ADAM = {"rate": "{lr}",
 
 COSINE = {"rate": "{lr_end}+({lr}-{lr_end})*(1+COS(PI()*({step}-1)/{T_max}))/2"}
 
-# %% ../../nbs/modules/workbook.ipynb #2caa0c6c
+# %% ../../nbs/modules/workbook.ipynb #dd9871e7
 RULES = {                        # sheet → what it says of itself, its input cells, its columns
     "SGD": ("A step against the gradient: new = old − rate·grad.", dict(lr=.02, delta=.01), CHECK | PLAIN),
     "momentum": ("v keeps the share mu of itself and adds the new gradient (PyTorch's convention). The step follows v.",
                  dict(lr=.005, mu=.9), MOMENTUM),
-    "RMSprop": ("s is a moving average of squared gradients. Each parameter's rate is divided by the root of its own s.",
+    "RMSprop": ("s is a moving average of squared gradients. Each rate is divided by the root of its s.",
                 dict(lr=.2, alpha=.99, eps=1e-8), RMSPROP),
     "Adam": ("m averages gradients, v their squares; mhat and vhat correct both for their start at 0. The step is "
              "rate·mhat/√vhat.", dict(lr=.7, beta1=.9, beta2=.99, eps=1e-8), ADAM),
     "annealed": ("Adam, but for the column rate: it falls along half a cosine, from lr to lr_end in T_max steps.",
                  dict(lr=.7, lr_end=.001, T_max=None, beta1=.9, beta2=.99, eps=1e-8), ADAM | COSINE)}
 
-_NOTES = dict(lr="learning rate", delta="δ of the finite difference", mu="share of v that stays",
-              eps="ε, added to the root", alpha="share of s that stays", beta1="share of m that stays",
-              beta2="share of v that stays", lr_end="learning rate at the end", T_max="steps until the end",
-              start_a="where a starts", start_b="where b starts", line_slope="y = slope·x + intercept + noise·draw",
-              line_intercept="about what b should become", noise="0 puts all points on the line",
-              limit="past it, a or b has diverged")
-
-_ALLOWED = dict(lr=(0, 10), lr_end=(0, 10), delta=(1e-6, 1), mu=(0, 1), alpha=(0, 1), beta1=(0, .9999),
-                beta2=(0, .99999), eps=(1e-12, 1), T_max=(1, 1e5), start_a=(-100, 100), start_b=(-100, 100),
-                line_slope=(-100, 100), line_intercept=(-100, 100), noise=(0, 100), limit=(1e3, 1e9),
-                x=(-10, 10), draw=(-6, 6))
-
-# %% ../../nbs/modules/workbook.ipynb #27d2a8ac
+# %% ../../nbs/modules/workbook.ipynb #66b55cea
 def expand(
     rule: dict,                  # column → formula, with ? for both parameters
 ) -> dict:                       # the same, a column for each parameter
@@ -76,7 +66,8 @@ def expand(
 
 _FUNCTIONS = dict(INT=math.floor, MOD=lambda n, d: n % d, INDEX=lambda xs, i: xs[int(i) - 1], COUNT=len, SQRT=np.sqrt,
                   COS=math.cos, PI=lambda: math.pi, SUMPRODUCT=lambda v: float(np.sum(v)),
-                  SLOPE=lambda y, x: float(np.polyfit(x, y, 1)[0]), INTERCEPT=lambda y, x: float(np.polyfit(x, y, 1)[1]))
+                  SLOPE=lambda y, x: float(np.polyfit(x, y, 1)[0]),
+                  INTERCEPT=lambda y, x: float(np.polyfit(x, y, 1)[1]))
 
 @cache
 def _compiled(formula): return compile(re.sub(r"{(\w+)}", r"\1", formula).replace("^", "**"), formula, "eval")
@@ -90,13 +81,14 @@ def evaluate(
 
 def _value(formula, values):
     "A formula's value; nan where a spreadsheet has an error or uses a text."
-    if any(isinstance(v, float) and math.isnan(v) for v in map(values.get, _compiled(formula).co_names)): return math.nan
+    used = map(values.get, _compiled(formula).co_names)
+    if any(isinstance(v, float) and math.isnan(v) for v in used): return math.nan
     with np.errstate(all="ignore"):
         try: value = evaluate(formula, values)
         except ArithmeticError: return math.nan
     return value if math.isfinite(value) else math.nan
 
-# %% ../../nbs/modules/workbook.ipynb #d7c0a9e0
+# %% ../../nbs/modules/workbook.ipynb #1587d7c9
 _LEFT, _TOP = 6, 6                 # a table's first column (G), and the row (7) above its first step
 _WORDS = {"*": "·", "+": " + ", "-": " − ", "/": " / ", "^2": "²", ",": ", "}
 _DASH = "–"
@@ -131,11 +123,11 @@ class _Sheet:
     def input(self, row, column, short, value):
         "A cell to change: it looks like one, and refuses what makes no sheet."
         self.sheet.write(row, column, value, self.formats["input"])
-        if short not in _ALLOWED: return
-        low, high = _ALLOWED[short]
+        if short not in ALLOWED: return
+        low, high = ALLOWED[short]
         self.sheet.data_validation(row, column, row, column, {
             "validate": "decimal", "criteria": "between", "minimum": low, "maximum": high,
-            "input_title": short, "input_message": f"{_NOTES.get(short, 'a number')}: {low:g} to {high:g}",
+            "input_title": short, "input_message": f"{NOTES.get(short, 'a number')}: {low:g} to {high:g}",
             "error_title": "Not here", "error_message": f"{short} must be a number from {low:g} to {high:g}."})
 
     def name_cell(self, row, name, note, value=None, formula=None, short=None):
@@ -162,7 +154,7 @@ class _Sheet:
             self.sheet.write(5, i, words, self.formats["words"])
         self.sheet.set_column(column, i, 11)
 
-# %% ../../nbs/modules/workbook.ipynb #44a7ba1d
+# %% ../../nbs/modules/workbook.ipynb #933f788b
 _DATA = dict(line_slope=2., line_intercept=10., noise=1., start_a=1., start_b=1., limit=1e6)
 
 _RESULTS = dict(points=("COUNT(data_x)", "how many"), best_a=("SLOPE(data_y,data_x)", "slope by least squares"),
@@ -198,7 +190,7 @@ def _write_points(sheet, points, seed):
 def _write_data(sheet, inputs, points, seed):
     "The points, and what least squares makes of them. Gives x, draw and y."
     sheet.heading(6, "Change these", "Cream cells are inputs. All else is a formula.")
-    for row, (name, value) in enumerate(inputs.items(), 7): sheet.name_cell(row, name, _NOTES[name], value)
+    for row, (name, value) in enumerate(inputs.items(), 7): sheet.name_cell(row, name, NOTES[name], value)
     rows, where, best = _write_points(sheet, points, seed)
     sheet.heading(14, "The best line", "Least squares: what the optimizers should find.")
     for i, (name, (formula, note)) in enumerate(_RESULTS.items(), 15): sheet.name_cell(i, name, note, formula=formula)
@@ -210,7 +202,7 @@ def _write_data(sheet, inputs, points, seed):
     sheet.sheet.print_area(0, 0, max(36, _TOP + points), _LEFT + 3)
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
-# %% ../../nbs/modules/workbook.ipynb #3e5010ac
+# %% ../../nbs/modules/workbook.ipynb #5ca4f902
 _BLOCKS = (                        # title, explanation, columns
     ("Which point", "One row is one step, on one point. An epoch is once through all points.", 5),
     ("Parameters", "As the row above left them.", 2),
@@ -250,7 +242,7 @@ def _write_rule(sheet, inputs, about, rule, epochs, points):
     prefix = sheet.name.lower() + "_"
     sheet.heading(6, "Change these", "Cream cells are inputs. All else is a formula.")
     for row, (name, value) in enumerate(inputs.items(), 7):
-        sheet.name_cell(row, prefix + name, _NOTES.get(name, ""), value, short=name)
+        sheet.name_cell(row, prefix + name, NOTES.get(name, ""), value, short=name)
     columns = expand(START | rule)
     _write_blocks(sheet, columns, about)
     where = lambda name, i: xl_rowcol_to_cell(_TOP + i, _LEFT + list(columns).index(name))
@@ -265,7 +257,7 @@ def _write_rule(sheet, inputs, about, rule, epochs, points):
         _write_step(sheet, i, rows[-1], rows[-2], columns, " last" * (i % points == 0))
     return rows
 
-# %% ../../nbs/modules/workbook.ipynb #a7f24123
+# %% ../../nbs/modules/workbook.ipynb #066d020c
 _CHART_ROWS = 13
 _COLORS = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#555555", "#E69F00"
 
@@ -278,7 +270,7 @@ _CHARTS = (("Loss of each point", "squared error", ("loss",)), ("Parameters", "v
 def _chart(sheet, row, title, x_name, y_name, series, first, last, x_max=None, log=False):
     "A chart in the left panel; `series` holds (name, column of x, column of y, 'line', 'dashes' or 'points')."
     chart = sheet.book.add_chart({"type": "scatter", "subtype": "straight"})
-    for (name, x, y, kind), color in zip(series, _COLORS):
+    for (name, x, y, kind), color in zip(series, cycle(_COLORS)):
         line = {"none": True} if kind == "points" else {"color": color, "width": 1.5,
                                                         "dash_type": "dash" if kind == "dashes" else "solid"}
         marker = {"type": "circle", "size": 4, "fill": {"color": color}, "border": {"color": color}}
@@ -300,8 +292,9 @@ def _write_drawn(sheet, rows, columns, summary, points):
     first, epochs = _LEFT + len(columns) + 1, (len(rows) - 1) // points
     names = [name for _, _, names in _CHARTS for name in names if name in columns]
     place = {name: first + j for j, name in enumerate(["epoch", "RMSE", "best RMSE", *names])}
-    sheet.block(first, first + len(place) - 1, "For the charts", "The same numbers again. #N/A leaves a gap in a chart.")
-    sheet.sheet.set_column(first - 1, first - 1, 2), sheet.sheet.set_column(first, first + len(place) - 1, 11)
+    last = first + len(place) - 1
+    sheet.block(first, last, "For the charts", "The same numbers again. #N/A leaves a gap in a chart.")
+    sheet.sheet.set_column(first - 1, first - 1, 2), sheet.sheet.set_column(first, last, 11)
     for name, j in place.items():
         sheet.sheet.write(4, j, name.replace("_", " "), sheet.formats["header"])
         sheet.sheet.write(5, j, "by step" if name in names else "by epoch", sheet.formats["words"])
@@ -321,8 +314,9 @@ def _write_summary(sheet, top, rows, epochs, points):
     for epoch in range(epochs + 1):
         now = rows[epoch * points]
         sheet.where |= {name: xl_rowcol_to_cell(_TOP + epoch * points, _LEFT + columns.index(name)) for name in now}
-        now["summary"] = {name: sheet.formula(top + 2 + epoch, j, formula, now, "number" if j else "whole", j in (1, 2, 3))
-                          for j, (name, formula) in enumerate(_SUMMARY.items())}
+        now["summary"] = {
+            name: sheet.formula(top + 2 + epoch, j, formula, now, "number" if j else "whole", j in (1, 2, 3))
+            for j, (name, formula) in enumerate(_SUMMARY.items())}
     return [rows[epoch * points]["summary"]["RMSE"] for epoch in range(epochs + 1)]
 
 def _write_state(sheet, row, rows):
@@ -335,8 +329,8 @@ def _write_state(sheet, row, rows):
     formula = f'=IF({count}={steps},"ok","diverged in step "&{count}&": try a smaller lr")'
     sheet.sheet.write_formula(row, 1, formula, sheet.formats["state"], shown)
 
-_ABOUT = ("Change a cream cell, and the rows at the right, the summary and the charts below follow. Each row is one step: read "
-          "it from left to right.")
+_ABOUT = ("Change a cream cell, and the rows at the right, the summary and the charts below follow. Each row is one step: "
+          "read it from left to right.")
 
 def _mark(sheet, row, columns, drawn):
     "What has diverged is seen: red where it says so, pale below. Large numbers are short, so that they fit."
@@ -347,7 +341,8 @@ def _mark(sheet, row, columns, drawn):
     sheet.sheet.conditional_format(_TOP + 1, _LEFT, last, _LEFT + columns - 1, {
         "type": "cell", "criteria": "==", "value": f'"{_DASH}"', "format": sheet.formats["pale"], "stop_if_true": True})
     sheet.sheet.conditional_format(_TOP + 1, _LEFT, last, _LEFT + columns - 1, {
-        "type": "cell", "criteria": "not between", "minimum": -99999, "maximum": 99999, "format": sheet.formats["large"]})
+        "type": "cell", "criteria": "not between", "minimum": -99999, "maximum": 99999,
+        "format": sheet.formats["large"]})
     sheet.sheet.conditional_format(_TOP, _LEFT + columns + 1, last, _LEFT + columns + drawn, {
         "type": "errors", "format": sheet.formats["pale"]})
 
@@ -370,13 +365,13 @@ def _write_panel(sheet, rows, state, epochs, points):
     sheet.sheet.print_area(0, 0, top + _CHART_ROWS, _LEFT + len(columns) - 1)
     return errors
 
-# %% ../../nbs/modules/workbook.ipynb #2b2836f7
+# %% ../../nbs/modules/workbook.ipynb #f037f964
 def _write_compare(book, formats, names, top, values, epochs):
     "The error of every sheet by epoch, and a chart of it; `top` is a summary's first row."
     sheet = _Sheet(book, formats, "compare", "The error over all points after each epoch, from every sheet. The cells "
                    "to change are on the sheets themselves.", {})
-    sheet.block(_LEFT, _LEFT + len(names) + 1, "RMSE by epoch", "Each sheet has its own rate, so this shows how the rules "
-                "behave at these rates, and not which is best. #N/A: that run has diverged.")
+    sheet.block(_LEFT, _LEFT + len(names) + 1, "RMSE by epoch", "Each sheet has its own rate, so this shows how the "
+                "rules behave at these rates, and not which is best. #N/A: that run has diverged.")
     sheet.header(_LEFT, {"epoch": ""} | {name: "RMSE" for name in names} | {"best line": "least squares"})
     for epoch in range(epochs + 1):
         sheet.sheet.write_formula(_TOP + epoch, _LEFT, f"='{names[0]}'!A{top + epoch + 1}", formats["whole"], epoch)
@@ -386,79 +381,15 @@ def _write_compare(book, formats, names, top, values, epochs):
             sheet.sheet.write_formula(_TOP + epoch, j, f"=IF(ISNUMBER({cell}),{cell},NA())", formats["number"], shown)
         sheet.sheet.write_formula(_TOP + epoch, j + 1, "=best_rmse", formats["number"], values["best_rmse"])
     sheet.sheet.conditional_format(_TOP, _LEFT, _TOP + epochs, j, {"type": "errors", "format": formats["gone"]})
-    series = [(name, _LEFT, i, "line") for i, name in enumerate(names, _LEFT + 1)] + [("best line", _LEFT, j + 1, "dashes")]
+    series = [(name, _LEFT, i, "line") for i, name in enumerate(names, _LEFT + 1)]
+    series.append(("best line", _LEFT, j + 1, "dashes"))
     _chart(sheet, _TOP, "Error over all points", "epoch", "RMSE", series, _TOP, _TOP + epochs, epochs, log=True)
     sheet.sheet.print_area(0, 0, max(_TOP + epochs, _TOP + _CHART_ROWS), j + 1)
 
-# %% ../../nbs/modules/workbook.ipynb #47bdb519
-_HOW = (
-    ("One row is one step", "Each row takes one point, computes prediction, error and gradient, and moves the two "
-     "parameters a and b. The next row begins where it ended. There are no macros: change an input, and every row follows."),
-    ("Cream cells are yours", "A cream cell with a brown border is an input. Select it to see which values it takes. "
-     "Everything else is a formula; below each column's name stands the formula in words."),
-    ("If a run diverges", "When a or b grows past the limit (sheet data), its row says “diverged”, the rows below show "
-     "a dash, the cell state gives the step, and the charts stop there. Take a smaller learning rate."))
-
-_TRY = (                           # sheet, what to change, what to look for
-    ("data", "noise: 1 → 0", "All points lie on the line, and best_rmse becomes 0. Do all sheets get there?"),
-    ("SGD", "sgd_delta: 0.01 → 0.001", "The check columns move ten times closer to grad a and grad b."),
-    ("SGD", "sgd_lr: 0.02 → 0.04 → 0.2", "0.04 is nearer the best line after 8 epochs than 0.02. At 0.2 the run diverges."),
-    ("momentum", "momentum_mu: 0.9 → 0 → 0.99", "With 0, v is just the gradient, and this is SGD. With 0.99, a and b overshoot."),
-    ("RMSprop", "rmsprop_alpha: 0.99 → 0.5", "s forgets faster, so both rates jump from row to row."),
-    ("Adam", "adam_lr: 0.7 → 0.1", "At a tenth it wanders less and arrives later. Is there a rate that does both well?"),
-    ("annealed", "annealed_lr_end: 0.001 → 0.7", "Now the rate stays at 0.7, and the sheet is Adam's, row for row."),
-    ("compare", "nothing", "All errors side by side. Make your changes on the other sheets, then look here."))
-
-_LIMITS = ("LibreOffice 7.4 has computed every row and drawn every chart. Excel and Google Sheets were not tried: the formulas use "
-           "only functions that all three document, but charts, input messages and colours may look different there.")
-
-_BLUE, _CREAM = "#DCE6F1", "#FFF2CC"
-_DIGITS = "0.0000"
-
-_FORMATS = dict(
-    title=dict(bold=True, font_size=16), about=dict(text_wrap=True, valign="top", font_color="#444444"),
-    note=dict(font_color="#666666", italic=True, font_size=9, indent=1),
-    text=dict(text_wrap=True, valign="top"), name=dict(bold=True, valign="top", text_wrap=True),
-    link=dict(font_color="#0563C1", underline=1, valign="top"),
-    block=dict(bold=True, bg_color="#4F6D8F", font_color="#FFFFFF", border=1, border_color="#FFFFFF"),
-    input=dict(bg_color=_CREAM, border=1, border_color="#BF9000", num_format="General"),
-    start=dict(bg_color="#EEEEEE", num_format="0.####"), state=dict(bold=True, font_color="#00714F"),
-    drawn=dict(num_format=_DIGITS, font_color="#888888"), pale=dict(font_color="#BBBBBB"),
-    gone=dict(font_color="#C00000", bold=True), large=dict(num_format="0.0E+0"), header=dict(bold=True, bg_color=_BLUE, align="center"),
-    words=dict(bg_color=_BLUE, font_size=8, font_color="#444444", align="center", valign="top", text_wrap=1, bottom=1),
-    number=dict(num_format=_DIGITS, align="right"), whole=dict(num_format="0"),
-) | {f"{name} last": dict(num_format=number, bottom=1, align="right") for name, number in (("number", _DIGITS), ("whole", "0"))}
-_FORMATS["blocknote"] = dict(bg_color="#4F6D8F", font_color="#FFFFFF", font_size=9, italic=True)
-_FORMATS["about block"] = dict(text_wrap=True, valign="top", font_size=9, bg_color=_BLUE, font_color="#222222",
-                               border=1, border_color="#FFFFFF")
-
-def _write_readme(book, formats, sheets):
-    "How to read the sheets, and what to try. Rows are as tall as their text: not every program sees to that."
-    sheet = book.add_worksheet("Read me")
-    sheet.hide_gridlines(2), sheet.set_landscape(), sheet.fit_to_pages(1, 1)
-    for column, width in enumerate((24, 34, 72)): sheet.set_column(column, column, width)
-    sheet.set_row(0, 26), sheet.write(0, 0, "Optimizers, row by row", formats["title"])
-    row = 2
-    for name, text in _HOW:
-        sheet.set_row(row, 17 * math.ceil(len(text) / 110) + 4)
-        sheet.write(row, 0, name, formats["name"]), sheet.merge_range(row, 1, row, 2, text, formats["text"])
-        row += 1
-    for j, name in enumerate(("Sheet", "Change this", "Then look")): sheet.write(row + 1, j, name, formats["header"])
-    row += 2
-    for name, change, look in _TRY:
-        if name not in sheets: continue
-        sheet.set_row(row, 17 * math.ceil(len(look) / 85) + 4)
-        sheet.write_url(row, 0, f"internal:'{name}'!A1", formats["link"], name)
-        sheet.write(row, 1, change, formats["text"]), sheet.write(row, 2, look, formats["text"])
-        row += 1
-    sheet.set_row(row + 1, 17 * math.ceil(len(_LIMITS) / 110) + 4)
-    sheet.write(row + 1, 0, "Which programs", formats["name"])
-    sheet.merge_range(row + 1, 1, row + 1, 2, _LIMITS, formats["text"])
-
-# %% ../../nbs/modules/workbook.ipynb #2f1d4a44
+# %% ../../nbs/modules/workbook.ipynb #74a3284e
 def _input(name, short, value):
     "An input as a Python number. Raises ValueError, naming its cell, for one that its cell would refuse."
-    return check_number(name, value, *_ALLOWED.get(short, ()))
+    return check_number(name, value, *ALLOWED.get(short, ()))
 
 def _input_cells(epochs, points, rules, inputs):
     "Sheet → input cell → value, with `inputs` put in. ValueError for what cannot be."
@@ -475,13 +406,13 @@ def _input_cells(epochs, points, rules, inputs):
         cells[sheet][short] = _input(name, short, value)
     return cells
 
-# %% ../../nbs/modules/workbook.ipynb #36f5808b
+# %% ../../nbs/modules/workbook.ipynb #b486c2f6
 def _write_book(path, cells, epochs, points, seed, rules, changed=None):
     "All sheets, with the inputs `cells`. In the sheets of `changed` some cells have another formula."
     book = xlsxwriter.Workbook(str(path))
     book.set_properties({"title": "Optimizers, row by row", "created": datetime(2026, 1, 1)})
-    formats = {name: book.add_format(given) for name, given in _FORMATS.items()}
-    _write_readme(book, formats, ["data", *rules, "compare"])
+    formats = {name: book.add_format(given) for name, given in FORMATS.items()}
+    write_readme(book, formats, ["data", *rules, "compare"])
     about = "Points on a line, and noise. Five optimizers look for the line, on one sheet each."
     data = _Sheet(book, formats, "data", about, {})
     values = {"data": _write_data(data, cells["data"], points, seed)}

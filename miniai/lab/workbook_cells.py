@@ -14,7 +14,7 @@ import numpy as np
 
 from .._check import check_choice
 
-# %% ../../nbs/modules/workbook_cells.ipynb #55ee9b91
+# %% ../../nbs/modules/workbook_cells.ipynb #ac69569c
 _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _ID = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 
@@ -26,7 +26,10 @@ def _cell(c, texts):
     number = kind in (None, "n") and text != ""
     return float(text) if number else text, None if formula is None or not formula.text else "=" + formula.text
 
-def _next(letter): return letter[:-1] + chr(ord(letter[-1]) + 1) if letter[-1] < "Z" else "AA" if letter == "Z" else _next(letter[:-1]) + "A"
+def _next(letter):
+    "The column after this one: Z → AA."
+    if letter[-1] < "Z": return letter[:-1] + chr(ord(letter[-1]) + 1)
+    return (_next(letter[:-1]) if letter[:-1] else "A") + "A"
 
 class SheetCells:
     "A sheet of the workbook, as it was saved. `sheet['error']` is a column, one number a step; a text is nan."
@@ -57,7 +60,7 @@ class SheetCells:
             steps += 1
         return np.array([v if isinstance(v, float) else math.nan for v in values])
 
-# %% ../../nbs/modules/workbook_cells.ipynb #42d11488
+# %% ../../nbs/modules/workbook_cells.ipynb #f5ce1b66
 def read_sheet(
     path,                        # an .xlsx that `optimizer_workbook` wrote, saved anew by a spreadsheet program or not
     name: str,                   # of the sheet
@@ -70,16 +73,18 @@ def read_sheet(
         check_choice("name", name, files)
         texts = ["".join(t.text or "" for t in si.iter(_MAIN + "t")) for si in part("sharedStrings.xml")]
         cells = {c.get("r"): _cell(c, texts) for c in part(files[name]).iter(_MAIN + "c")}
-    named = ((d.get("name"), re.fullmatch(r"'?([^'!]+)'?!\$([A-Z]+)\$(\d+)", d.text or "")) for d in index.iter(_MAIN + "definedName"))
+    place = re.compile(r"'?([^'!]+)'?!\$([A-Z]+)\$(\d+)")
+    named = ((d.get("name"), place.fullmatch(d.text or "")) for d in index.iter(_MAIN + "definedName"))
     return SheetCells(name, cells, {n: m[2] + m[3] for n, m in named if m and m[1] == name})
 
-# %% ../../nbs/modules/workbook_cells.ipynb #4c2384dd
-_GREY, _BLUE, _CREAM, _NEW = "#E6E6E6", "#DCE6F1", "#FFF2CC", "#FFFFFF"
+# %% ../../nbs/modules/workbook_cells.ipynb #9040d69d
+_GREY, _BLUE, _CREAM = "#E6E6E6", "#DCE6F1", "#FFF2CC"
 
 def _box(ax, x, y, width, text, fill="white", **kw):
     ax.add_patch(plt.Rectangle((x, y), width, -1, facecolor=fill, edgecolor="#B0B0B0", lw=.6))
     right = kw.pop("ha", "right") == "right"
-    ax.text(x + (width - .08 if right else width / 2), y - .53, text, ha="right" if right else "center", va="center", **kw)
+    at = x + (width - .08 if right else width / 2)
+    ax.text(at, y - .53, text, ha="right" if right else "center", va="center", **kw)
 
 def _shown(value): return value if isinstance(value, str) else f"{value:.5g}" if abs(value) < 1e5 else f"{value:.1e}"
 
@@ -93,7 +98,7 @@ def _draw_grid(ax, sheet, columns, rows, new, top):
             looks = dict(color="#C00000", weight="bold") if text == "diverged" else {}
             _box(ax, j, top - 2 - i, 1, text, fontsize=9, **looks)
         if name in new:
-            ax.add_patch(plt.Rectangle((j, top - 1), 1, -1 - len(rows), fill=False, edgecolor="#0072B2", lw=2, zorder=3))
+            ax.add_patch(plt.Rectangle((j, top - 1), 1, -1 - len(rows), fill=False, ec="#0072B2", lw=2, zorder=3))
     for i, label in enumerate([5, *(7 + step for step in rows)]):
         _box(ax, -.45, top - 1 - i, .45, str(label), _GREY, ha="center", fontsize=8, color="#555555")
 
@@ -118,5 +123,6 @@ def draw_cells(
         _box(ax, 2.4 * j + 1.3, 0, .8, f"{sheet.cells[sheet.inputs[name]][0]:g}", _CREAM, fontsize=9)
     _draw_grid(ax, sheet, columns, rows, new, -above)
     for i, line in enumerate(lines):
-        ax.text(-.45, -above - 2.4 - len(rows) - .8 * (i + .5), line, va="center", fontsize=9, family="monospace", color="#0B4A75")
+        ax.text(-.45, -above - 2.4 - len(rows) - .8 * (i + .5), line, va="center", fontsize=9, family="monospace",
+                color="#0B4A75")
     return fig
