@@ -1,10 +1,12 @@
 "The spreadsheet of 05 against `miniai.optim`; `tests/slow/` has it computed by spreadsheet engines."
-import math, re, zipfile
+import json, math, re, zipfile
 from functools import cache
 
 import numpy as np, openpyxl, pytest, torch
 from conftest import ROOT
+from miniai.exercises.spreadsheet import spoiled_sheet
 from miniai.lab.workbook import _DATA, PLAIN, RULES, START, expand, optimizer_workbook
+from miniai.lab.workbook_cells import read_sheet
 from miniai.optim import SGD, Adam, RMSprop
 
 COMMITTED = ROOT / "nbs/workbook/optimizers.xlsx"
@@ -14,7 +16,7 @@ STATE = {"momentum": {"v": "momentum_buffer"}, "RMSprop": {"s": "square_avg"},
 OTHERS = dict(sgd_lr=.01, sgd_delta=.001, momentum_lr=.003, momentum_mu=.8, rmsprop_lr=.1, rmsprop_alpha=.9,
               rmsprop_eps=1e-3, adam_lr=.3, adam_beta1=.8, adam_beta2=.9, adam_eps=1e-2, annealed_lr=.4,
               annealed_lr_end=.05, annealed_T_max=11, annealed_beta1=.7, annealed_beta2=.95, annealed_eps=1e-3,
-              line_slope=-1.5, line_intercept=8., noise=.5, start_a=0., start_b=4.)
+              line_slope=-1.5, line_intercept=8., noise=.5, start_a=0., start_b=4., limit=1e5)
 
 @cache
 def committed(values=False):
@@ -23,7 +25,7 @@ def committed(values=False):
 
 def cell(sheet, column, row):
     "The address of a column's cell; row 0 is the start."
-    return f"{openpyxl.utils.get_column_letter(7 + COLUMNS[sheet].index(column))}{4 + row}"
+    return f"{openpyxl.utils.get_column_letter(7 + COLUMNS[sheet].index(column))}{7 + row}"
 
 def optim_steps(sheet, x, y, inputs):
     "Column → its value at each step, by `miniai.optim`."
@@ -78,7 +80,7 @@ def assert_equal_to_optim(read, epochs, points, inputs={}):
         line = np.polyfit(x, y, 1)
         summary = np.c_[np.arange(epochs + 1), a, b, np.sqrt(((np.outer(a, x) + b[:, None] - y)**2).mean(1)),
                         np.full(epochs + 1, np.sqrt(((np.polyval(line, x) - y)**2).mean()))]
-        read_summary = [[float(read(sheet, f"{c}{13 + e}")) for c in "ABCDE"] for e in range(epochs + 1)]
+        read_summary = [[float(read(sheet, f"{c}{19 + e}")) for c in "ABCDE"] for e in range(epochs + 1)]
         np.testing.assert_allclose(read_summary, summary, rtol=1e-9)
 
 def input_cells():
@@ -105,12 +107,12 @@ def test_all_rows_are_copies_of_one(tmp_path):
     small, whole = openpyxl.load_workbook(tmp_path / "small.xlsx"), committed()
     for sheet, columns in COLUMNS.items():
         for c in columns:
-            one = relative(small[sheet][cell(sheet, c, 1)].value, 5)
-            assert {relative(whole[sheet][cell(sheet, c, i)].value, 4 + i) for i in range(1, 241)} == {one}, (sheet, c)
+            one = relative(small[sheet][cell(sheet, c, 1)].value, 8)
+            assert {relative(whole[sheet][cell(sheet, c, i)].value, 7 + i) for i in range(1, 241)} == {one}, (sheet, c)
 
 def test_numbers_are_formulas_but_for_inputs():
     book, inputs = committed(), set(input_cells().values())
-    inputs |= {f"data!{c}{row}" for c in "GH" for row in range(4, 34)}
+    inputs |= {f"data!{c}{row}" for c in "GH" for row in range(7, 37)}
     numbers = {f"{sheet.title}!{cell.coordinate}" for sheet in book for row in sheet.iter_rows() for cell in row
                if cell.data_type == "n" and cell.value is not None and cell.value != 0}
     assert numbers == {i for i in inputs if book[i.split("!")[0]][i.split("!")[1]].value != 0}
@@ -123,20 +125,23 @@ def test_numbers_are_formulas_but_for_inputs():
 
 def test_no_errors_no_macros_and_charts_in_every_sheet():
     book = committed(values=True)
-    assert book.sheetnames == ["Read me", "data", *RULES]
+    assert book.sheetnames == ["Read me", "data", *RULES, "compare"]
     values = [cell.value for sheet in book for row in sheet.iter_rows() for cell in row]
     assert not [v for v in values if isinstance(v, str) and re.match(r"#[A-Z/0]+[!?]?$", v)]
     with zipfile.ZipFile(COMMITTED) as z:
         assert not [n for n in z.namelist() if "vba" in n.lower()]
         charts = [z.read(n).decode() for n in z.namelist() if n.startswith("xl/charts/chart")]
     titles = [re.search(r"<a:t>([^<]*)", chart)[1] for chart in charts]
-    for title in ("Error over all points", "Parameters", "Learning rate"): assert titles.count(title) == len(RULES)
+    assert titles.count("Error over all points") == len(RULES) + 1
+    for title in ("Parameters", "Learning rate"): assert titles.count(title) == len(RULES)
+    assert all(len(re.findall(r"<c:title>", chart)) == 3 for chart in charts), "a chart or an axis has no name"
 
 def test_functions_are_known_everywhere():
     book = committed()
     used = {name for sheet in book for row in sheet.iter_rows() for cell in row if cell.data_type == "f"
             for name in re.findall(r"([A-Z]+)\(", cell.value)}
-    assert used <= {"COS", "COUNT", "INDEX", "INT", "INTERCEPT", "MOD", "PI", "SLOPE", "SQRT", "SUMPRODUCT"}
+    assert used <= {"ABS", "COS", "COUNT", "IF", "IFERROR", "INDEX", "INT", "INTERCEPT", "ISNUMBER", "MAX", "MOD", "NA", "PI",
+                    "SLOPE", "SQRT", "SUMPRODUCT"}
 
 def test_committed_file_is_what_make_workbook_writes(tmp_path):
     "The same bytes from the same versions; else at least the same cells."
@@ -156,11 +161,11 @@ def test_committed_file_is_what_make_workbook_writes(tmp_path):
 @pytest.mark.parametrize("bad, said", [
     (dict(epochs=0), "epochs is 0"), (dict(points=1), "points is 1"), (dict(epochs=2.5), "epochs is 2.5"),
     (dict(adam_rate=.1), "no input cell adam_rate: there are line_slope"), (dict(adam_lr=math.nan), "adam_lr is nan"),
-    (dict(noise="much"), "noise is 'much'"), (dict(annealed_T_max=0), "annealed_T_max is 0: it must be a number above 0"),
+    (dict(noise="much"), "noise is 'much'"), (dict(annealed_T_max=0), "annealed_T_max is 0: it must be a number from 1 to 100000"),
     (dict(annealed_T_max=None), "annealed_T_max is None"), (dict(momentum_mu=1.5), "momentum_mu is 1.5: it must be a number from 0 to 1"),
-    (dict(rmsprop_alpha=-.1), "rmsprop_alpha is -0.1"), (dict(adam_beta1=1), "adam_beta1 is 1: it must be at least 0 and below 1"),
-    (dict(annealed_beta2=1.), "annealed_beta2 is 1.0"), (dict(adam_eps=-1e-9), "adam_eps is -1e-09: it must be a number ≥ 0"),
-    (dict(sgd_delta=0), "sgd_delta is 0: it must be a number other than 0"), (dict(sgd_lr=10**400), "sgd_lr is 1000"),
+    (dict(rmsprop_alpha=-.1), "rmsprop_alpha is -0.1"), (dict(adam_beta1=1), "adam_beta1 is 1: it must be a number from 0 to 0.9999"),
+    (dict(annealed_beta2=1.), "annealed_beta2 is 1.0"), (dict(adam_eps=-1e-9), "adam_eps is -1e-09: it must be a number from 1e-12 to 1"),
+    (dict(sgd_delta=0), "sgd_delta is 0: it must be a number from 1e-06 to 1"), (dict(sgd_lr=10**400), "sgd_lr is 1000"),
     (dict(sgd_lr=True), "sgd_lr is True"), (dict(rules={"Mine": ("", dict(beta1=2.), PLAIN)}), "mine_beta1 is 2.0")])
 def test_bad_arguments_are_named_and_nothing_is_written(tmp_path, bad, said):
     with pytest.raises(ValueError, match=re.escape(said)): optimizer_workbook(tmp_path / "book.xlsx", **bad)
@@ -175,29 +180,88 @@ def test_numpys_numbers_are_numbers(tmp_path):
         (dict(sgd_lr=np.float32(.5), annealed_T_max=np.int64(4)), dict(sgd_lr=.5, annealed_T_max=4))))
     for sheet in plain: assert all(np.array_equal(given[sheet][c], plain[sheet][c]) for c in plain[sheet])
 
-# -- numbers that outgrow a float
+# -- runs that diverge
 
-GROWN = [dict(sgd_lr=1.), dict(adam_lr=1e300), dict(start_a=1e200), dict(line_slope=1e308),
-         dict(noise=0., start_a=2., start_b=10., adam_eps=0.)]
+GONE = [dict(sgd_lr=1., momentum_lr=.5), dict(momentum_mu=1., momentum_lr=.1, noise=0., limit=1000)]
 
-@pytest.mark.parametrize("inputs", GROWN, ids=lambda inputs: "_".join(inputs))
-def test_what_is_no_number_is_an_error_as_in_a_spreadsheet(inputs, tmp_path):
-    "An error goes on into every cell that uses it; arrays keep inf and nan; no part of the file holds either."
+def texts(book): return [(s.title, c) for s in book for row in s.iter_rows() for c in row if isinstance(c.value, str)]
+
+@pytest.mark.parametrize("inputs", GONE, ids=lambda inputs: "_".join(inputs))
+def test_a_run_that_diverges_says_so_once_and_shows_dashes_below(inputs, tmp_path):
     path = tmp_path / "book.xlsx"
-    values = optimizer_workbook(path, *((8, 30) if "sgd_lr" in inputs else (2, 3)), **inputs)
-    with zipfile.ZipFile(path) as z:
-        text = "".join(z.read(n).decode() for n in z.namelist() if "worksheets/sheet" in n)
-        assert not re.search(r"<v>[^<]*(inf|nan)", text, re.I)
-    shown, formulas = (openpyxl.load_workbook(path, data_only=only) for only in (True, False))
-    broken = {f"{s.title}!{c.coordinate}" for s in shown for row in s.iter_rows() for c in row if c.value == "#NUM!"}
-    assert broken and len(broken) == len(re.findall(r't="e"><f>', text))
-    for sheet in formulas:
-        for c in (c for row in sheet.iter_rows() for c in row if c.data_type == "f"):
-            uses = {f"{sheet.title}!{a}" for a in re.findall(r"\b[A-Z]{1,2}[0-9]+\b", c.value)}
-            if uses & broken: assert f"{sheet.title}!{c.coordinate}" in broken, c.value
+    values = optimizer_workbook(path, **inputs)
+    shown = openpyxl.load_workbook(path, data_only=True)
+    assert not [c for _, c in texts(shown) if re.match(r"#(NUM|VALUE|DIV)", c.value)]
+    gone = {name for name in RULES if np.isnan(values[name]["new_a"]).any()}
+    assert gone
     for name in RULES:
-        for i in range(1, len(values[name]["step"]) + 1):
+        sheet, step = shown[name], int((~np.isnan(values[name]["new_a"])).sum())
+        assert sheet["B15"].value == (f"diverged in step {step}: try a smaller lr" if name in gone else "ok")
+        assert sum(c.value == "diverged" for t, c in texts(shown) if t == name) == 2 * (name in gone)
+        for i in range(1, 241):
             for column in COLUMNS[name]:
-                there = shown[name][cell(name, column, i)].value
-                assert there == "#NUM!" or math.isclose(there, values[name][column][i - 1], rel_tol=1e-14)
-    assert any(not np.isfinite(column).all() for name in RULES for column in values[name].values())
+                there, value = sheet[cell(name, column, i)].value, values[name][column][i - 1]
+                if math.isnan(value): assert there == ("diverged" if column in "ab" and i == step + 1 else "–")
+                else: assert math.isclose(there, value, rel_tol=1e-14)
+
+def test_it_has_diverged_where_a_parameter_has_passed_the_limit(tmp_path):
+    sgd = optimizer_workbook(tmp_path / "book.xlsx", sgd_lr=1., limit=5e4)["SGD"]
+    past = np.flatnonzero(np.maximum(abs(sgd["new_a"]), abs(sgd["new_b"])) >= 5e4)
+    assert np.array_equal(past, [np.isnan(sgd["a"]).argmax() - 1])
+
+# -- what a reader meets
+
+def test_each_input_cell_refuses_what_python_refuses(tmp_path):
+    book, inputs = committed(), input_cells()
+    for name, place in inputs.items():
+        sheet, at = place.split("!")
+        rule, = [r for r in book[sheet].data_validations.dataValidation if at in r.sqref]
+        assert rule.type == "decimal" and rule.prompt and rule.error and book[sheet][at].fill.fgColor.rgb == "FFFFF2CC"
+        low, high = float(rule.formula1), float(rule.formula2)
+        assert low <= book[sheet][at].value <= high
+        for wrong in (low - 1, high + 1):
+            with pytest.raises(ValueError, match=name): optimizer_workbook(tmp_path / "no.xlsx", **{name: wrong})
+
+def test_rows_of_the_first_sheet_are_tall_enough():
+    sheet = committed()["Read me"]
+    for row in sheet.iter_rows(min_row=3):
+        need = max((math.ceil(len(c.value) / (130 if c.column == 2 else 90)) for c in row if isinstance(c.value, str)), default=1)
+        assert (sheet.row_dimensions[row[0].row].height or 15) >= 15 * need, row[0].value
+
+def test_what_the_first_sheet_promises_is_so(tmp_path):
+    tried = lambda **inputs: optimizer_workbook(tmp_path / "book.xlsx", **inputs)
+    last = lambda values, name: values[name]["rmse"][-1]
+    plain, faster = tried(), tried(sgd_lr=.04, sgd_delta=.001, momentum_mu=0., annealed_lr_end=.7, rmsprop_alpha=.5)
+    check = lambda values: abs(values["SGD"]["check_a"] - values["SGD"]["grad_a"])[0]
+    assert math.isclose(check(plain), 10 * check(faster), rel_tol=1e-3)
+    assert last(faster, "SGD") < last(plain, "SGD") and np.isnan(last(tried(sgd_lr=.2), "SGD"))
+    assert np.array_equal(faster["momentum"]["v_a"], faster["momentum"]["grad_a"])
+    assert tried(momentum_mu=.99)["momentum"]["new_b"].max() > 20 > plain["momentum"]["new_b"].max()
+    assert np.array_equal(faster["annealed"]["new_a"], faster["Adam"]["new_a"])
+    jumps = lambda values: abs(np.diff(np.log(values["RMSprop"]["rate_a"]))).mean()
+    assert jumps(faster) > 10 * jumps(plain)
+
+def test_the_lessons_first_numbers_are_the_files():
+    text = json.loads((ROOT / "nbs/05_spreadsheet.ipynb").read_text())["cells"][0]["source"]
+    adam = read_sheet(COMMITTED, "Adam")
+    for column in ("grad_a", "grad_b"): assert f"{adam.value(column, 1):.1f}".replace("-", "−") in "".join(text)
+    for column in ("new_a", "new_b"): assert math.isclose(adam.value(column, 1) - 1, adam.cells[adam.inputs["adam_lr"]][0], rel_tol=1e-8)
+
+# -- cells read from a file
+
+def test_cells_are_read_as_openpyxl_reads_them():
+    for name in RULES:
+        sheet = read_sheet(COMMITTED, name)
+        assert list(sheet.columns) == COLUMNS[name]
+        for column in COLUMNS[name]:
+            for step in (1, 2, 240):
+                assert sheet.formula(column, step) == committed()[name][cell(name, column, step)].value
+                assert sheet.value(column, step) == committed(True)[name][cell(name, column, step)].value
+
+def test_the_spoiled_workbook_differs_in_one_formula(tmp_path):
+    spoiled_sheet(tmp_path / "one.xlsx")
+    for path in (tmp_path / "one.xlsx", COMMITTED.with_name("spoiled.xlsx")):
+        book = openpyxl.load_workbook(path)
+        changed = [f"{s.title}!{c.coordinate}" for s in committed() for row in s.iter_rows() for c in row
+                   if c.value != book[s.title][c.coordinate].value]
+        assert changed == ["momentum!U84"]
