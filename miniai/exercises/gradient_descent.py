@@ -47,7 +47,7 @@ _MISTAKES = {
     "half of what it takes: the loss is there, but not the distance":
         lambda f, s: math.ceil(max(s / 2 / math.log(abs(v)) for v in f))}
 
-# %% ../../nbs/exercises/04_gradient_descent.ipynb #fc3ba666
+# %% ../../nbs/exercises/04_gradient_descent.ipynb #79516c0f
 @exercise
 def check_steps_needed(
     steps_needed,                # your function: curvatures (list), lr, share → steps
@@ -56,7 +56,11 @@ def check_steps_needed(
     for curvatures, lr, share in (([1., 10.], .05, .01), ([10., 1.], .05, .001), ([1., 10.], .19, .01),
                                   ([.5, 3., 7.], .2, .01), ([2., 2.], .1, .1)):
         where = f"for curvatures {curvatures}, rate {lr} and share {share}"
-        mine, right = numbers(steps_needed(curvatures, lr, share), f"the number of steps {where}"), _counted(curvatures, lr, share)
+        try: mine = numbers(steps_needed(curvatures, lr, share), f"the number of steps {where}")
+        except ValueError as error:
+            if "domain" not in str(error): raise
+            raise WrongAnswer(f"it takes the logarithm of a negative number {where}: the distance shrinks by |1 − ηλ|") from None
+        right = _counted(curvatures, lr, share)
         expect(mine.numel() == 1, f"{where} you give {mine.numel()} numbers: give one, for all directions together")
         mine = mine.item()
         expect(mine == mine, f"it is nan {where}: the logarithm of a negative number? The distance shrinks by |1 − ηλ|")
@@ -77,7 +81,7 @@ def steps_needed(curvatures, lr, share):
     slowest = max(abs(1 - lr * c) for c in curvatures)
     return math.inf if slowest >= 1 else math.ceil(math.log(share) / math.log(slowest))
 
-# %% ../../nbs/exercises/04_gradient_descent.ipynb #b6351840
+# %% ../../nbs/exercises/04_gradient_descent.ipynb #78188590
 def _each(curvatures, lr, share, factor=1): return [factor * math.log(share) / math.log(abs(1 - lr * c)) for c in curvatures]
 def _if_it_converges(count):
     "An answer that knows when a descent diverges, and is wrong otherwise."
@@ -95,9 +99,10 @@ _wrong("here distances are meant", _if_it_converges(lambda cs, lr, s: math.ceil(
 _wrong("the loss is there", _if_it_converges(lambda cs, lr, s: math.ceil(max(_each(cs, lr, s, .5)))))
 _wrong("give one", _if_it_converges(_each))
 _wrong("logarithm of a negative", lambda cs, lr, s: (math.log(s) / (1 - lr * torch.tensor(cs)).log()).ceil().max())
+_wrong("logarithm of a negative", lambda cs, lr, s: math.ceil(max(math.log(s) / math.log(1 - lr * c) for c in cs)))
 _wrong("can't be negative", _if_it_converges(lambda cs, lr, s: -math.ceil(max(_each(cs, lr, s)))));
 
-# %% ../../nbs/exercises/04_gradient_descent.ipynb #224034c4
+# %% ../../nbs/exercises/04_gradient_descent.ipynb #b864590b
 @exercise
 def check_minibatch_descent(
     minibatch_descent,           # your function: gradient, p, x, y, lr, bs, epochs, torch.Generator → p at the end
@@ -117,13 +122,13 @@ def check_minibatch_descent(
     end, calls = run()
     expect(calls, "the gradient is never asked for: call gradient(p, x[i], y[i])")
     _check_batches([b for _, b in calls], x)
-    step = torch.tensor([.05, -.1], dtype=torch.float64)
-    same(torch.stack([p for p, _ in calls]), torch.tensor([1., 2.]).double() - step * torch.arange(len(calls))[:, None],
-         "p, from update to update,", {"p is the same at each update: put the new one in its place":
-                                       torch.tensor([[1., 2.]] * len(calls)),
-                                       "the sign is turned round: step against the gradient":
-                                       torch.tensor([1., 2.]).double() + step * torch.arange(len(calls))[:, None]})
-    same(end, torch.tensor([1., 2.]).double() - step * len(calls), "p at the end")
+    def after(updates): return torch.tensor([1., 2.]).double() - torch.tensor([.05, -.1]).double() * updates[..., None]
+    n, sizes = torch.arange(len(calls)).double(), torch.tensor([0, *(len(b) / 16 for _, b in calls[:-1])]).double()
+    same(torch.stack([p for p, _ in calls]), after(n), "p, from update to update,", {
+        "p is the same at each update: put the new one in its place": after(0 * n),
+        "the sign is turned round: step against the gradient": after(-n),
+        "the short batch's step is shortened: its gradient is a mean already, so it needs no other factor": after(sizes.cumsum(0))})
+    same(end, after(torch.tensor(len(calls))), "p at the end")
     def order(calls): return torch.cat([b for _, b in calls])
     expect(torch.equal(order(run()[1]), order(calls)), "the order is not drawn from rng: seeded alike it must come again")
     expect(not torch.equal(order(run(1)[1]), order(calls)), "another seed gives the same order: draw it from rng as it comes")
@@ -156,7 +161,7 @@ def minibatch_descent(gradient, p, x, y, lr, bs, epochs, rng):
             p = p - lr * gradient(p, x[i], y[i])
     return p
 
-# %% ../../nbs/exercises/04_gradient_descent.ipynb #263da201
+# %% ../../nbs/exercises/04_gradient_descent.ipynb #dcee1321
 def _variant(orders, starts, fresh=True, sign=1, keep=False):
     "The solution with some part otherwise."
     def descent(gradient, p, x, y, lr, bs, epochs, rng):
@@ -184,7 +189,8 @@ _wrong("p is the same", _variant(_shuffled, _on, keep=True))
 _wrong("sign is turned", _variant(_shuffled, _on, sign=-1))
 def _forgets(*args): minibatch_descent(*args)
 _wrong("is None", _forgets)
-_wrong("never asked", lambda gradient, p, *rest: p);
+_wrong("never asked", lambda gradient, p, *rest: p)
+_wrong("a mean already", lambda gradient, *rest: minibatch_descent(lambda p, x, y: gradient(p, x, y) * len(x) / 16, *rest));
 
 # %% ../../nbs/exercises/04_gradient_descent.ipynb #c145a76b
 _START, _BEST = (-1., 3.5), .01
