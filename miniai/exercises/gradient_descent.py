@@ -290,8 +290,8 @@ def check_choice(
         if end > 10: said = f"with batches of {bs} and a rate of {lr:g} the runs diverge, at least some of them"
         if min(lower, higher) < .8 * end:
             raise WrongAnswer(f"{said}. Half the rate gives {lower:.3g}, twice the rate {higher:.3g}: go on in the better direction")
-        raise WrongAnswer(f"{said}, and neither half the rate ({lower:.3g}) nor twice ({higher:.3g}) does much better: "
-                          f"with {updates} updates there is no good rate for this batch size. Take smaller batches")
+        raise WrongAnswer(f"{said}, and neither half the rate ({lower:.3g}) nor twice ({higher:.3g}) does much better; "
+                          "a rate between may. If none does, take smaller batches, or sizes whose last batch isn't tiny")
     expect(updates <= 70, f"{said}. That is low enough, but it takes {updates} updates: try larger batches, and raise the rate with them")
 
 # %% ../../nbs/exercises/04_gradient_descent.ipynb #0c858cba
@@ -311,8 +311,8 @@ _wrong("twice the rate", lambda: (32, .01))
 _wrong("Half the rate", lambda: (32, .3))
 _wrong("at most 0.01 is allowed", lambda: (67, .25))
 _wrong("the runs diverge", lambda: (32, .6))
-_wrong("Take smaller batches", lambda: (200, .4))
-_wrong("Take smaller batches", lambda: (64, .2))
+_wrong("take smaller batches", lambda: (200, .4))
+_wrong("take smaller batches", lambda: (64, .2))
 _wrong("the batch size comes first", lambda: (.1, 16))
 _wrong("whole number", lambda: (16.5, .1))
 _wrong("from 1 to 200", lambda: (256, .1))
