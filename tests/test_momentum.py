@@ -1,9 +1,10 @@
-"What 06 shows only in part: `same_as_torch` sees a rule that is off by a sign or a step, and the edges of GaussianNoise."
+"What 06 shows only in part: `same_as_torch` sees a rule that is off by a sign or a step, the weights
+of a fading average, and the edges of GaussianNoise."
 import pytest
 import torch
 
 from miniai.lab.proofs import same_as_torch
-from miniai.optim import SGD, GaussianNoise
+from miniai.optim import SGD, GaussianNoise, fading_average
 
 
 # same_as_torch ---------------------------------------------------------------------------------------------------------
@@ -42,6 +43,13 @@ def test_same_as_torch_leaves_generator_and_default_type():
     before = torch.get_rng_state()
     same_as_torch(SGD, torch.optim.SGD, n_steps=2, lr=.1)
     assert torch.equal(before, torch.get_rng_state()) and torch.get_default_dtype() == torch.float32
+
+
+# fading_average --------------------------------------------------------------------------------------------------------
+def test_a_point_k_steps_old_has_the_weight_that_06_says_and_the_bias():
+    points, steps = torch.randn(50, dtype=torch.float64), torch.arange(1, 51)
+    assert torch.isclose(.1 * .9**(steps - 1).flip(0) @ points, fading_average(points, .9)[-1], rtol=1e-12)
+    assert torch.allclose(fading_average(torch.ones_like(points), .9), 1 - .9**steps.double(), rtol=1e-12)
 
 
 # GaussianNoise ---------------------------------------------------------------------------------------------------------
