@@ -75,7 +75,8 @@ check_predictions.wrong("last_batch is missing", _guessed(last_batch=...))
 def _indices(part, what):
     "One index list of a split, as a list of int."
     part = sorted(part) if isinstance(part, (set, frozenset)) else list(part) if hasattr(part, "__next__") else part
-    kind = str(getattr(part, "dtype", "")) + (" float" if isinstance(part, (list, tuple)) and any(isinstance(i, float) for i in part) else "")
+    kind = str(getattr(part, "dtype", ""))
+    if isinstance(part, (list, tuple)) and any(isinstance(i, float) for i in part): kind = "float"
     expect("bool" not in kind, "those are masks: give the numbers of the items, as by `mask.nonzero()`")
     expect("float" not in kind, f"{what}: these are floats, which cannot index: give whole numbers")
     index = numbers(part, what)
@@ -191,16 +192,17 @@ def check_mended(
         x = torch.arange(70).view(7, 1, 2, 5).to(dtype)
         if dtype.is_floating_point: x += .25
         before, right = x.clone(), (x.double() - 30) / 8
+        changed = f"with {kind}, the images themselves are changed: the next epoch starts from them"
         for epoch in "first", "second":
             batches = mended(x, 3, 30., 8.)
             expect(batches is not None, "the result is None: is there a `yield`, or a `return`?")
             expect(not hasattr(batches, "dtype"), "that is one batch: `yield` gives one after the other, `return` ends the loop")
             got, at_first = [], []
             for batch in batches:
-                expect(torch.equal(x, before), f"with {kind}, the images themselves are changed: the next epoch starts from them")
+                expect(torch.equal(x, before), changed)
                 expect(isinstance(batch, (torch.Tensor, np.ndarray)), f"a batch is a {type(batch).__name__}: give a tensor")
                 got.append(torch.as_tensor(batch)); at_first.append(got[-1].clone())
-            expect(torch.equal(x, before), f"with {kind}, the images themselves are changed: the next epoch starts from them")
+            expect(torch.equal(x, before), changed)
             expect(all(map(torch.equal, got, at_first)), "a batch changes when the next one is made: give each a tensor of its own")
             sizes = [len(batch) for batch in got]
             expect(sizes != [3, 3], "the short batch at the end is lost")
@@ -252,7 +254,7 @@ def _one_buffer(x, bs, mean, std):
     buffer = torch.empty(bs, *x.shape[1:])
     for b in x.split(bs): yield buffer[:len(b)].copy_(b).sub_(mean).div_(std)
 
-check_mended.wrong("lose their fractions", lambda x, bs, mean, std: [(b.byte().float() - mean) / std for b in x.split(bs)])
+check_mended.wrong("lose their fractions", lambda x, bs, mean, std: [(b.byte() - mean) / std for b in x.split(bs)])
 check_mended.wrong("give a tensor", lambda x, bs, mean, std: [((b.float() - mean) / std,) for b in x.split(bs)])
 check_mended.wrong("`return` ends the loop", lambda x, bs, mean, std: (x[:bs].float() - mean) / std)
 check_mended.wrong("there is no 255", lambda x, bs, mean, std: [(b.float() / 255 - mean) / std for b in x.split(bs)])
