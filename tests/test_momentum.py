@@ -1,5 +1,4 @@
-"What 06 shows only in part: `same_as_torch` sees a rule that is off by a sign or a step, the weights
-of a fading average, and the edges of GaussianNoise."
+"What 06 shows only in part: `same_as_torch` sees a wrong rule, a fading average's weights, the edges of GaussianNoise."
 import pytest
 import torch
 
@@ -47,9 +46,9 @@ def test_same_as_torch_leaves_generator_and_default_type():
 
 # fading_average --------------------------------------------------------------------------------------------------------
 def test_a_point_k_steps_old_has_the_weight_that_06_says_and_the_bias():
-    points, steps = torch.randn(50, dtype=torch.float64), torch.arange(1, 51)
+    points, steps = torch.randn(50, dtype=torch.float64), torch.arange(1., 51., dtype=torch.float64)
     assert torch.isclose(.1 * .9**(steps - 1).flip(0) @ points, fading_average(points, .9)[-1], rtol=1e-12)
-    assert torch.allclose(fading_average(torch.ones_like(points), .9), 1 - .9**steps.double(), rtol=1e-12)
+    assert torch.allclose(fading_average(torch.ones_like(points), .9), 1 - .9**steps, rtol=1e-12)
 
 
 # GaussianNoise ---------------------------------------------------------------------------------------------------------

@@ -98,7 +98,8 @@ def _chain(error):
 def _codes(answer):
     "The code objects of a function, or of a class's methods, with those defined inside them."
     members = vars(answer).values() if isinstance(answer, type) else [getattr(answer, "func", answer)]
-    todo = [m.__code__ for m in (getattr(m, "__func__", m) for m in members) if hasattr(m, "__code__")]
+    methods = [inspect.unwrap(getattr(m, "__func__", m)) for m in members]     # no_grad and the like wrap them
+    todo = [m.__code__ for m in methods if hasattr(m, "__code__")]
     for code in todo: todo += [c for c in code.co_consts if isinstance(c, CodeType)]
     return todo
 

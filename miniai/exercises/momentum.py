@@ -25,7 +25,7 @@ def _slower(low, high, lr, mu): return max(_growth(lr * low, mu), _growth(lr * h
 
 def _real(value):
     "The same, where `eigvals` made complex numbers with an imaginary part of 0: real numbers."
-    if isinstance(value, (tuple, list)): return [_real(v) for v in value]
+    if isinstance(value, (tuple, list)): return type(value)(_real(v) for v in value)
     if not np.iscomplexobj(value): return value
     parts = torch.as_tensor(value)
     return parts.real if (parts.imag == 0).all() else value
@@ -121,7 +121,7 @@ def check_to_torch(
         expect("lr" in arguments, "there is no lr in it: PyTorch would take 0.001")
         expect(not (arguments["nesterov"] and arguments.get("dampening")),
                "PyTorch refuses nesterov with dampening: scale the learning rate instead")
-        negative = [name for name in ("lr", "momentum") if arguments.get(name, 0) < 0]
+        negative = [name for name in ("lr", "momentum") if (arguments.get(name) or 0) < 0]
         expect(not negative, f"{''.join(negative[:1])} is negative for lr = {lr:g}, mu = {mu:g}: PyTorch refuses it")
         small = lr * (1 - mu)
         same(path(**arguments), path(small, momentum=mu, nesterov=True), "the path", {
