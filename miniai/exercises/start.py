@@ -288,7 +288,8 @@ def check_study(
     shuffled_luck = _scores(n, 1)
     crossed = [a - b + .3 for a, b in zip(_scores(n, 2), shuffled_luck)]
     expect(_says_of(study, crossed, shuffled_luck) == "cannot tell",
-           "pair the two networks of one seed: sorted lists pair others, and hide how the differences spread")
+           "the mean is small beside the spread of the differences: decide by the interval of the paired differences, not by "
+           "the sign of the mean (and pair by seed: sorted lists pair others, and hide the spread)")
     thirds = [v + (1, -1, 0)[3 * k // n] for k, v in enumerate(_at(n, 0, .3))]
     expect(_says_of(study, thirds) == "cannot tell",
            "a part of the seeds decided, though all together cannot tell: judge once, by all of them")
