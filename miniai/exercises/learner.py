@@ -454,7 +454,8 @@ def check_clipping(
     expect(len(plain) == len(clipped), f"plain has {len(plain)} seeds and clipped {len(clipped)}: use the same ones")
     expect(plain.unique().numel() > 1, "all accuracies of plain are equal: does each run set its own seed?")
     expect(clipped.unique().numel() > 1, "all accuracies of clipped are equal: does each run set its own seed?")
-    expect(plain.mean() > .5, f"without clipping {plain.mean():.0%} is far too low: was the rate .1, and every run a new network?")
+    for name, found in (("without", plain), ("with", clipped)):
+        expect(found.mean() > .5, f"{name} clipping {found.mean():.0%} is far too low: was the rate .1, and every run a new network?")
     expect(not torch.equal(plain, clipped), "the two lists are equal: was the callback in the second list's learner?")
     said = " ".join(str(clipping["decision"]).lower().replace("’", "'").strip(" .!").split())
     expect(said in _SAYS, f"the decision is {said[:40]!r}: it must be 'clip', 'do not clip' or 'cannot tell'")
