@@ -196,5 +196,6 @@ class SpellingCB(Callback):
     def after_batch(self, learn):
         for name in sorted(vars(learn).keys() - self.known):
             if near := difflib.get_close_matches(name, self.known, 1, cutoff=.8):
+                delattr(learn, name)             # so that the next fit finds it again
                 raise AttributeError(f"learn.{name} is new: did a callback mean learn.{near[0]}?")
             self.known.add(name)

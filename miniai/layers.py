@@ -41,7 +41,7 @@ def conv(
     in_channels: int,            # channels in
     channels: int,               # channels out
     kernel_size: int = 3,        # odd, so that the padding keeps the size at stride 1
-    stride: int = 2,             # 2 halves height and width
+    stride: int = 2,             # 2 halves height and width, rounded up
     act=nn.ReLU,                 # activation class, or None
     norm=nn.BatchNorm2d,         # normalisation class, or None; the convolution has a bias only without it
 ) -> nn.Sequential:
@@ -57,7 +57,7 @@ def plain_cnn(
     n_classes: int = 10,          # scores out
     act=nn.ReLU,                  # activation class
     norm=nn.BatchNorm2d,          # normalisation class, or None
-) -> nn.Sequential:               # pictures of 17 to 32 pixels → scores [n, n_classes]
+) -> nn.Sequential:               # pictures of up to 32 × 32 pixels → scores [n, n_classes]
     "Convolutions of stride 2 and no more: the network that the first notebooks train."
     body = [conv(i, o, act=act, norm=norm) for i, o in zip(channels, channels[1:])]
     return nn.Sequential(*body, conv(channels[-1], n_classes, act=None, norm=None), nn.Flatten())

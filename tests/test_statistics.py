@@ -48,7 +48,8 @@ def test_differences_of_any_kind(kind): assert paired(kind(SLEEP)).p == pytest.a
 
 @pytest.mark.parametrize("d, level, says", [
     ([], .95, "differences is empty"), ([1., math.nan], .95, "not finite"), ([math.inf], .95, "not finite"),
-    ([1., 2.], 0, "level is 0"), ([1., 2.], 1, "level is 1"), ([1.], 95, "level is 95")])
+    ([1., 2.], 0, "level is 0"), ([1., 2.], 1, "level is 1"), ([1.], 95, "level is 95"),
+    ([1., 2.], [1., 1.], "one list, the differences"), (torch.ones(2), torch.ones(2), "one list, the differences")])
 def test_wrong_arguments_of_paired(d, level, says):
     with pytest.raises(ValueError, match=says): paired(d, level)
 

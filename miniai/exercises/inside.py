@@ -37,11 +37,15 @@ _FACTORS = [
 def check_factors(
     factors,                     # your function: → default without activation, default with ReLU, Kaiming without
 ):
-    "Refuses factors of the variance, a forgotten ReLU, and one ReLU too many."
+    "Refuses factors of the variance, a forgotten ReLU, one ReLU too many, and numbers rounded to one digit."
     mine = numbers(factors() if callable(factors) else factors, "the answer").flatten()
     expect(len(mine) == 3, f"three numbers are asked for, not {len(mine)}")
     for value, (what, right, wrong) in zip(mine, _FACTORS):
-        same(value, right, f"the factor of {what}", {f"{what}: {why}": other for why, other in wrong.items()}, rtol=.02)
+        near = lambda other: abs(value - other) < .012 * right
+        for why, other in wrong.items(): expect(not near(other), f"{what}: {why}")
+        expect(value > 0, f"{what}: a size is not negative")
+        expect(near(right), f"{what}: {value:.3g} is not the factor, to two decimals. By how much does a layer multiply "
+               "the mean square? Take the root of that")
 
 # %% ../../nbs/exercises/03_inside.ipynb #a9f99d5c
 @check_factors.solution
@@ -58,26 +62,40 @@ check_factors.wrong("ReLU's share alone", lambda: [.58, .71, 1.41])
 check_factors.wrong("none to make up for", lambda: [.58, .41, 1.])
 check_factors.wrong("it grows", lambda: [.58, .41, .71])
 check_factors.wrong("activation: that is the factor for the variance", lambda: [.58, .41, 2.])
+check_factors.wrong("not negative", lambda: [-.58, .41, 1.41])
+check_factors.wrong("to two decimals", lambda: [.6, .4, 1.4])
+check_factors.wrong("to two decimals", lambda: [.55, .41, 1.41])
 check_factors.wrong("three numbers", lambda: [.58, .41])
 
 # %% ../../nbs/exercises/03_inside.ipynb #09f4ece6
+class _Remembers(nn.Linear):
+    "A layer that knows what it has put out."
+    def forward(self, x):
+        self.made = super().forward(x)
+        return self.made
+
 @exercise
 def check_once(
     once,                        # your function: module, f
 ):
-    "Refuses a hook that stays, one that goes only if all is well, and one that takes others."
-    layer, calls, other = nn.Linear(2, 2), [], []
+    "Refuses a hook that stays, one that goes only if all is well, one that takes others, and other arguments for f."
+    layer, calls, other = _Remembers(2, 2), [], []
     layer.register_forward_hook(lambda *args: other.append(1))
     x = torch.ones(1, 2)
-    right = layer(x)
-    once(layer, lambda module, inputs, output: calls.append(module) or torch.zeros_like(output))
+    once(layer, lambda *args: calls.append(args) or torch.zeros(1, 2))
     expect(not calls, "f was called before any forward pass")
     got = layer(x)
-    expect(calls == [layer], f"f was called {len(calls)} times in the first forward pass, or not with the module")
-    expect(torch.equal(got, right), "the output was replaced: the hook must return None, whatever f returns")
+    expect(len(calls) == 1, f"f was called {len(calls)} times in the first forward pass")
+    args = calls[0]
+    expect(len(args) == 3, f"f was called with {len(args)} arguments: it gets the module, its inputs and its output")
+    expect(args[0] is layer, "the first argument of f is not the module")
+    expect(isinstance(args[1], (tuple, list)) and len(args[1]) == 1 and args[1][0] is x,
+           "the second argument of f is not the tuple of the module's inputs")
+    expect(isinstance(args[2], torch.Tensor) and torch.equal(args[2], layer.made), "the third argument of f is not the module's output")
+    expect(got is layer.made, "the output was replaced: the hook must return None, whatever f returns")
     layer(x)
     expect(len(calls) == 1, "f was called again: remove the handle inside the hook")
-    expect(len(layer._forward_hooks) >= 1 and len(other) == 3, "another hook was removed too: remove only your own handle")
+    expect(len(layer._forward_hooks) >= 1 and len(other) == 2, "another hook was removed too: remove only your own handle")
     expect(len(layer._forward_hooks) == 1, "f is quiet but the hook is still there: call handle.remove()")
     def fails(module, inputs, output): raise FloatingPointError("on purpose")
     once(layer, fails)
@@ -105,6 +123,13 @@ def _once(body):
 check_once.wrong("called again", _once(lambda handle, f, args: [f(*args)] and None))
 check_once.wrong("the output was replaced", _once(lambda handle, f, args: [handle[0].remove(), f(*args)][1]))
 check_once.wrong("f failed and the hook is still there", _once(lambda handle, f, args: [f(*args), handle[0].remove()] and None))
+check_once.wrong("with 2 arguments", _once(lambda handle, f, args: [handle[0].remove(), f(*args[1:])] and None))
+check_once.wrong("not the module's output", _once(lambda handle, f, args: [handle[0].remove(), f(*args[:2], None)] and None))
+check_once.wrong("not the module's output", _once(lambda handle, f, args: [handle[0].remove(), f(*args[:2], args[2] * 0)] and None))
+check_once.wrong("the tuple of", _once(lambda handle, f, args: [handle[0].remove(), f(args[0], args[1][0], args[2])] and None))
+check_once.wrong("the tuple of", _once(lambda handle, f, args: [handle[0].remove(), f(args[0], (), args[2])] and None))
+check_once.wrong("the tuple of", _once(lambda handle, f, args: [handle[0].remove(), f(args[0], args[2], args[1])] and None))
+check_once.wrong("the output was replaced", _once(lambda handle, f, args: [handle[0].remove(), f(*args), args[2].detach()][2]))
 check_once.wrong("before any forward pass", lambda module, f: f(module, None, torch.zeros(1)))
 check_once.wrong("another hook was removed",
                  _once(lambda handle, f, args: [args[0]._forward_hooks.clear(), f(*args)] and None))
@@ -125,36 +150,58 @@ def _swallows(module, f):
     handle = module.register_forward_hook(hook)
 
 # %% ../../nbs/exercises/03_inside.ipynb #376b3308
+def _filled(leaky_init, a):
+    "The weight that the answer fills for a slope."
+    weight = nn.Parameter(torch.zeros(400, 30, 3, 5))
+    try: leaky_init(weight, a)
+    except RuntimeError as e:
+        expect("leaf" not in str(e), "a convolution's weight asks for a gradient, so PyTorch refuses to overwrite it: use "
+               "nn.init.normal_, or `with torch.no_grad()`")
+        raise
+    weight = weight.detach()
+    expect(weight.any(), "the weight is unchanged: fill it in place, with nn.init.normal_")
+    expect(abs(weight.mean()) < .02 * weight.std(), f"the weights have the mean {weight.mean():.3g}: it must be 0")
+    return weight.std().item()
+
 @exercise
 def check_leaky_init(
     leaky_init,                  # your function: weight, slope; fills the weight
 ):
     "Refuses ReLU's gain, 1 + a for 1 + a², fan-out, a fan without the kernel, the variance, and other people's formulas."
-    fan_in, fan_out = 30 * 15, 200 * 15
-    for a in .7, 1.5:
-        weight, gain = torch.zeros(200, 30, 3, 5), math.sqrt(2 / (1 + a**2))
-        with torch.no_grad(): leaky_init(weight, a)
-        mean, std, right = weight.mean().item(), weight.std().item(), gain / math.sqrt(fan_in)
-        expect(weight.any(), "the weight is unchanged: fill it in place, with normal_")
-        expect(abs(mean) < .02 * std, f"the weights have the mean {mean:.3g}: it must be 0")
-        same(std, right, f"the standard deviation of the weights for a slope of {a}", {
-            "that is the gain of a plain ReLU: the slope is missing": math.sqrt(2 / fan_in),
+    fan_in, fan_out = 30 * 15, 400 * 15
+    for a in .7, 1.5, .1, 0.:
+        std, gain = _filled(leaky_init, a), math.sqrt(2 / (1 + a**2))
+        right = gain / math.sqrt(fan_in)
+        if abs(std / right - 1) < .01: continue
+        for why, wrong in {
+            "that is the gain of a plain ReLU, or of one small slope for all: `leaky` is missing": math.sqrt(2 / fan_in),
             "the gain has 1 + a², not 1 + a": math.sqrt(2 / (1 + a) / fan_in),
+            "the gain has 1 + a² under the root, not 1 + a outside of it": math.sqrt(2 / fan_in) / (1 + a),
+            "the mean of the squares 1 and a² counts, not the square of the mean of 1 and a": 2 / (1 + a) / math.sqrt(fan_in),
+            "the gain is upside down: what the activation keeps belongs below 1": math.sqrt(2 * (1 + a**2) / fan_in),
+            "1 + a² belongs under the root, with the 2": math.sqrt(2 / fan_in) / (1 + a**2),
             "that is the fan-out: count the inputs of one output, not the outputs": gain / math.sqrt(fan_out),
             "the kernel's area belongs to the fan-in": gain / math.sqrt(30),
+            "a kernel is not always 3 × 3: take its area from the weight's shape": gain / math.sqrt(30 * 9),
+            "that counts all numbers of the weight: count those of one output, weight[0].numel()": gain / math.sqrt(400 * fan_in),
             "that is PyTorch's default, 1/√(3 fan-in): it knows nothing of the slope": 1 / math.sqrt(3 * fan_in),
             "that is Glorot's formula, which takes the mean of fan-in and fan-out": math.sqrt(2 / (fan_in + fan_out)),
+            "Glorot's formula takes the mean of fan-in and fan-out: take the fan-in": gain * math.sqrt(2 / (fan_in + fan_out)),
             "the gain is missing: 1/√fan-in is for no activation at all": 1 / math.sqrt(fan_in),
             "the 2 is missing: a leaky ReLU keeps (1 + a²)/2 of the mean square": gain / math.sqrt(2 * fan_in),
             "that is the variance: normal_ takes the standard deviation": right**2,
-            "gain is a square root": gain**2 / math.sqrt(fan_in)}, rtol=.02)
+            "gain is a square root": gain**2 / math.sqrt(fan_in)}.items():
+            expect(abs(std / wrong - 1) > .007, why)
+        other = _filled(leaky_init, 1.5 if a == .7 else .7)
+        expect(abs(std / other - 1) > .01, "the weights have the same deviation for each slope: use `leaky`")
+        raise WrongAnswer(f"for a slope of {a} the deviation of the weights is {std / right:.3g} times what it must be")
 
 # %% ../../nbs/exercises/03_inside.ipynb #b39468de
 @check_leaky_init.solution
-def leaky_init(weight, leaky): weight.normal_(0, math.sqrt(2 / (1 + leaky**2) / weight[0].numel()))
+def leaky_init(weight, leaky): nn.init.normal_(weight, 0, math.sqrt(2 / (1 + leaky**2) / weight[0].numel()))
 
 # %% ../../nbs/exercises/03_inside.ipynb #95c85442
-def _fill(std): return lambda weight, leaky: weight.normal_(0, std(weight, leaky))
+def _fill(std): return lambda weight, leaky: nn.init.normal_(weight, 0, std(weight, leaky))
 
 def _defaults(weight, leaky): nn.init.kaiming_uniform_(weight, a=math.sqrt(5))
 
@@ -163,13 +210,24 @@ check_leaky_init.wrong("Glorot's", lambda weight, leaky: nn.init.xavier_normal_(
 check_leaky_init.wrong("the gain is missing", _fill(lambda weight, a: weight[0].numel()**-.5))
 check_leaky_init.wrong("the 2 is missing", _fill(lambda weight, a: (weight[0].numel() * (1 + a**2))**-.5))
 check_leaky_init.wrong("unchanged", lambda weight, leaky: torch.randn_like(weight))
-check_leaky_init.wrong("the slope is missing", lambda weight, leaky: nn.init.kaiming_normal_(weight))
+check_leaky_init.wrong("`leaky` is missing", lambda weight, leaky: nn.init.kaiming_normal_(weight))
 check_leaky_init.wrong("fan-out", lambda weight, leaky: nn.init.kaiming_normal_(weight, leaky, mode="fan_out"))
 check_leaky_init.wrong("not 1 + a", _fill(lambda weight, a: math.sqrt(2 / (1 + a) / weight[0].numel())))
 check_leaky_init.wrong("the kernel's area", _fill(lambda weight, a: math.sqrt(2 / (1 + a**2) / weight.shape[1])))
 check_leaky_init.wrong("the variance", _fill(lambda weight, a: 2 / (1 + a**2) / weight[0].numel()))
 check_leaky_init.wrong("a square root", _fill(lambda weight, a: 2 / (1 + a**2) / math.sqrt(weight[0].numel())))
-check_leaky_init.wrong("it must be 0", lambda weight, leaky: weight.uniform_(0, .1))
+check_leaky_init.wrong("it must be 0", lambda weight, leaky: nn.init.uniform_(weight, 0, .1))
+check_leaky_init.wrong("asks for a gradient", lambda weight, leaky: weight.normal_())
+check_leaky_init.wrong("one small slope", lambda weight, leaky: nn.init.kaiming_normal_(weight, .1))
+check_leaky_init.wrong("the same deviation for each slope", lambda weight, leaky: nn.init.kaiming_normal_(weight, .3))
+check_leaky_init.wrong("outside of it", _fill(lambda weight, a: math.sqrt(2 / weight[0].numel()) / (1 + a)))
+check_leaky_init.wrong("the square of the mean", _fill(lambda weight, a: 2 / (1 + a) / math.sqrt(weight[0].numel())))
+check_leaky_init.wrong("upside down", _fill(lambda weight, a: math.sqrt(2 * (1 + a**2) / weight[0].numel())))
+check_leaky_init.wrong("under the root, with the 2", _fill(lambda weight, a: math.sqrt(2 / weight[0].numel()) / (1 + a**2)))
+check_leaky_init.wrong("all numbers of the weight", _fill(lambda weight, a: math.sqrt(2 / (1 + a**2) / weight.numel())))
+check_leaky_init.wrong("not always 3 × 3", _fill(lambda weight, a: math.sqrt(2 / (1 + a**2) / 9 / weight.shape[1])))
+check_leaky_init.wrong("take the fan-in",
+                       lambda weight, a: nn.init.xavier_normal_(weight, nn.init.calculate_gain("leaky_relu", a)))
 
 # %% ../../nbs/exercises/03_inside.ipynb #ceec77b3
 def _tall():
@@ -178,10 +236,26 @@ def _tall():
     body = [conv(i, o, stride=2 if n < 3 else 1, norm=None) for n, (i, o) in enumerate(zip(sizes, sizes[1:]))]
     return nn.Sequential(*body, conv(16, 10, stride=1, act=None, norm=None), nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
-def _stds(model, x, kind=nn.Conv2d):
+class _Power(nn.Module):
+    "The power `p` of each number's size; its sign stays."
+    def __init__(self, p):
+        super().__init__()
+        self.p = p
+    def forward(self, x): return x.sign() * x.abs()**self.p
+
+def _bent(*powers):
+    """Four convolutions, each but the last followed by a ReLU and a power: where LSUV gives the deviations 1 on a batch, a batch `s` times as
+    large gives s, s**p, s**(pq), s**(pqr)."""
+    sizes, parts = (1, 8, 12, 6, 4), []
+    for k, power in enumerate((*powers, None)):
+        part = conv(sizes[k], sizes[k + 1], stride=1 + (k == 0), norm=None, act=nn.ReLU if power else None)
+        parts.append(nn.Sequential(*part, *([_Power(power)] if power else [])))
+    return nn.Sequential(*parts)
+
+def _stds(model, x, kind=nn.Conv2d, std=torch.std):
     "Standard deviations of what the convolutions put out, or the layers of another kind."
     layers = [m for m in model.modules() if isinstance(m, kind)]
-    keep = lambda hook, module, inputs, output: setattr(hook, "std", output.std().item())
+    keep = lambda hook, module, inputs, output: setattr(hook, "std", std(output).item())
     with Hooks(layers, keep) as hooks, torch.no_grad(): model(x)
     return torch.tensor([hook.std for hook in hooks])
 
@@ -197,35 +271,47 @@ def _mean_error(n, n_seeds=20):
     return sum(found) / n_seeds
 
 # %% ../../nbs/exercises/03_inside.ipynb #8f90f99f
-@exercise
-def check_enough_images(
-    lsuv_error,                  # your function: model, images, others → number
-    enough,                      # your function: → your decision, 1, 4, 64 or 512
-):
-    "Refuses errors that are measured on the same images, at one layer, or with a sign; and another number than the smallest."
-    decision = enough() if callable(enough) else enough
-    model = nn.Sequential(conv(1, 8, norm=None), conv(8, 12, stride=1, norm=None), conv(12, 4, stride=1, act=None, norm=None))
-    images, others = torch.randn(64, 1, 12, 12), torch.randn(96, 1, 12, 12) * .3 + .1
+def _check_error(lsuv_error, model, images, others):
     mine = numbers(lsuv_error(model, images, others), "the error")
+    expect(not any(m._forward_hooks for m in model.modules()), "your hooks are still on the model: remove them")
     here, there = _stds(model, images), _stds(model, others)
-    expect((there - 1).abs().max() > 1e-3, "the network was started on `others`: start it on `images`")
+    expect((there - 1).abs().max() > 1e-2, "the network was started on `others`: start it on `images`")
     expect((here - 1).abs().max() < 1e-2, "the convolutions do not put out the deviation 1 on `images`: call "
            "`lsuv(model, images)`, on the model itself and not on a copy")
     expect(mine.numel() != 1 or abs(mine.item()) > 1e-4,
            "an error of 0 is what you get on the images that LSUV has seen: measure on `others`")
     off = (there - 1).abs()
+    between = _stds(model, others, std=lambda x: x.std(0).square().mean().sqrt())
     same(mine, off.max(), "the error", {
         "a deviation below 1 is an error too: take the distance from 1": (there - 1).max(),
         "that is the smallest of the differences, with its sign: take the distance from 1": (there - 1).min(),
         "that is the error at the last convolution: take the worst": off[-1],
         "that is the error at the first convolution: take the worst": off[0],
+        "that leaves out the last convolution": off[:-1].max(),
+        "that leaves out the first convolution": off[1:].max(),
         "that is the mean over the convolutions: take the worst": off.mean(),
-        "that is the best convolution: take the worst": off.min(),
+        "that is the convolution closest to 1: take the largest of the distances": off.min(),
         "that is the largest deviation: take the largest distance from 1": there.max(),
+        "that is the distance of the largest deviation: take the largest of the distances": (there.max() - 1).abs(),
+        "that is the variance's distance from 1: take the standard deviation's": (there**2 - 1).abs().max(),
+        "that is the squared distance": off.max()**2,
+        "that is the deviation between pictures: take the one over all numbers": (between - 1).abs().max(),
+        "that is the logarithm of the deviation: take its distance from 1": there.log().abs().max(),
         "that is in per cent: return the distance from 1 itself": 100 * off.max(),
         "that is the mean difference, in which errors of both signs cancel": (there - 1).mean(),
         "that is measured behind the ReLUs: put the hooks on the convolutions": (_stds(model, others, nn.Sequential) - 1).abs()[1:].max(),
         "these are the errors of all convolutions: return the largest": off}, rtol=1e-3)
+
+@exercise
+def check_enough_images(
+    lsuv_error,                  # your function: model, images, others → number
+    enough,                      # your function: → your decision, 1, 4, 64 or 512
+):
+    "Refuses errors on the same images, at one layer, or with a sign, hooks left behind, and another number than the smallest."
+    decision = enough() if callable(enough) else enough
+    images, others = torch.randn(64, 1, 12, 12), torch.randn(96, 1, 12, 12)
+    for factor, powers in (.5, (2., .25, 2.8)), (1.5, (.7, 2.1, 1.4)), (.5, (.5, 1.6, .4)):  # worst: second, last, first
+        _check_error(lsuv_error, _bent(*powers), images, factor * others)
     n = numbers(decision, "enough").flatten()
     expect(len(n) == 1 and n.item() in (1, 4, 64, 512), "enough must be one of 1, 4, 64 and 512")
     n = int(n)
@@ -263,6 +349,13 @@ check_enough_images.wrong("start it on `images`", _on_others, lambda: 64)
 check_enough_images.wrong("call `lsuv(model, images)`", lambda model, images, others: (_stds(model, others) - 1).abs().max(), lambda: 64)
 check_enough_images.wrong("below 1 is an error too", _error(lambda here, there: (there - 1).max()), lambda: 64)
 check_enough_images.wrong("at the last convolution", _error(lambda here, there: abs(there[-1] - 1)), lambda: 64)
+check_enough_images.wrong("at the first convolution", _error(lambda here, there: abs(there[0] - 1)), lambda: 64)
+check_enough_images.wrong("leaves out the first", _error(lambda here, there: (there - 1).abs()[1:].max()), lambda: 64)
+check_enough_images.wrong("leaves out the last", _error(lambda here, there: (there - 1).abs()[:-1].max()), lambda: 64)
+check_enough_images.wrong("the largest of the distances", _error(lambda here, there: (there - 1).abs().min()), lambda: 64)
+check_enough_images.wrong("the largest of the distances", _error(lambda here, there: abs(there.max() - 1)), lambda: 64)
+check_enough_images.wrong("the variance's distance", _error(lambda here, there: (there**2 - 1).abs().max()), lambda: 64)
+check_enough_images.wrong("the logarithm", _error(lambda here, there: there.log().abs().max()), lambda: 64)
 check_enough_images.wrong("the mean over", _error(lambda here, there: (there - 1).abs().mean()), lambda: 64)
 check_enough_images.wrong("the largest deviation", _error(lambda here, there: there.max()), lambda: 64)
 check_enough_images.wrong("in per cent", _error(lambda here, there: 100 * (there - 1).abs().max()), lambda: 64)
@@ -271,3 +364,10 @@ check_enough_images.wrong("return the largest", _error(lambda here, there: (ther
 check_enough_images.wrong("one of 1, 4", lsuv_error, lambda: 32)
 check_enough_images.wrong("more are needed", lsuv_error, lambda: 4)
 check_enough_images.wrong("take the smallest number", lsuv_error, lambda: 512)
+
+def _leaves(model, images, others):
+    lsuv(model, images)
+    Hooks([m for m in model.modules() if isinstance(m, nn.Conv2d)], lambda *args: None)
+    return (_stds(model, others) - 1).abs().max()
+
+check_enough_images.wrong("still on the model", _leaves, lambda: 64)

@@ -41,18 +41,19 @@ def _counted():
 
 # %% ../../nbs/exercises/02_learner.ipynb #68132b56
 _WHY = {
-    ("after_loss", 8): "the batch that is left had its loss already: the moment in which the exception is raised counts",
-    ("after_loss", 12): "the fourth training batch never comes: the exception ends the epoch, not the batch",
+    ("after_loss", 8): "the batch that is left had its loss already: the moment in which the exception is raised counts "
+                       "(a trace behind Impatient in the list misses it)",
+    ("after_loss", 12): "the fourth training batch never comes: the exception ends the training pass, not the batch",
     ("after_step", 8): "two training batches of each epoch come to their step: one is left before it, one never comes",
     ("after_step", 6): "the third training batch is left before its step, and the fourth never comes",
     ("after_step", 10): "validation makes no steps: count the training batches that were not left",
     ("after_batch", 4): "validation batches have an after_batch, too",
     ("after_batch", 10): "the batch that is left has no after_batch: it goes straight to its cleanup",
     ("after_batch", 12): "the batch that is left has no after_batch, and the one after it never comes",
-    ("after_epoch", 4): "the training epoch is left early, so it has no after_epoch",
-    ("after_epoch", 0): "the exception ends the training epoch only: the validation is an epoch of its own, and ends as usual",
-    ("after_epoch", 1): "fit(2) comes to two validations, and each of them is an epoch that ends as usual",
-    ("cleanup_epoch", 2): "a cleanup comes after every epoch, the one that is left early included",
+    ("after_epoch", 4): "the training pass is left early, so it has no after_epoch",
+    ("after_epoch", 0): "the exception ends the training pass only: the validation is a pass of its own, and ends as usual",
+    ("after_epoch", 1): "fit(2) comes to two validations, and each of them is a pass that ends as usual",
+    ("cleanup_epoch", 2): "a cleanup comes after every pass, the one that is left early included",
 }
 
 @exercise
@@ -99,9 +100,17 @@ def _steps(learn, *args, **kwargs):
     learn.fit(*args, **kwargs)
     return _CountedSGD.steps
 
+def _expect_class(cb): expect(callable(cb), "give the class itself, not an object made from it")
+
+def _numbers_in(values, what):
+    "The numbers of a list; an entry that is none is named."
+    for v in values if isinstance(values, (list, tuple)) else ():
+        expect(not isinstance(v, (str, dict)), f"{what} holds a {type(v).__name__}: each entry must be a number")
+    return numbers(values, what)
+
 def _stopped(StopAfterCB, n):
     "Steps of a first fit of 5 × 4 batches and of a second one, with the same callback."
-    expect(callable(StopAfterCB), "give the class itself, not an object made from it")
+    _expect_class(StopAfterCB)
     learn = _tiny_learner(opt_func=_CountedSGD)
     try: stop = StopAfterCB(n)
     except TypeError as e: raise WrongAnswer(f"StopAfterCB({n}) cannot be made: {e}") from e
@@ -221,13 +230,15 @@ def check_mean_loss(
     MeanLoss,                    # your callback class, with `history`
 ):
     "Refuses means of means, validation among the epochs, and losses of earlier epochs, by name."
+    _expect_class(MeanLoss)
     mine, losses = MeanLoss(), _Losses()
     _uneven().fit(2, cbs=[mine, losses])
     first, second = ([b for b in losses.seen if b[0] and b[1] == epoch] for epoch in (0, 1))
     expect(getattr(mine, "history", None) is not None, "it has no attribute `history`")
-    history = numbers(mine.history, "history")
+    history = _numbers_in(mine.history, "history")
     expect(len(history.shape) == 1, "history must be a list with one number an epoch")
     expect(len(history) != 4, "history has four entries after two epochs: the validation has an after_epoch, too")
+    valid = [[b for b in losses.seen if not b[0] and b[1] == epoch] for epoch in (0, 1)]
     both = [b for b in losses.seen if b[1] == 0], [b for b in losses.seen if b[1] == 1]
     same(history, [_mean(first), _mean(second)], "history", {
         "the last batch is shorter: weight each batch's loss by its number of pictures":
@@ -238,8 +249,13 @@ def check_mean_loss(
         "the losses of the validation are in the mean, too": [_mean(b) for b in both],
         "the losses of the validation are in it, too, and the short batch counts as much as the others":
             [_mean(b, False) for b in both],
+        "the losses of the validation have replaced those of the training": [_mean(b) for b in valid],
+        "divide by the number of pictures, not by that of full batches times 8: the last batch is shorter":
+            [_mean(b) * sum(x[2] for x in b) / (8 * len(b)) for b in (first, second)],
         "that is the sum over the pictures: divide by their number": [_mean(b) * sum(x[2] for x in b) for b in (first, second)],
     }, rtol=1e-5)
+    expect(not any(getattr(v, "requires_grad", False) for v in mine.history),
+           "the numbers in history still carry their graph, which keeps every batch in memory: take loss.item()")
     again = MeanLoss()
     learn = _uneven()
     learn.fit(1, cbs=[again]); learn.fit(1, cbs=[again])
@@ -303,6 +319,28 @@ class _PilesMeans(_Piles):
 class _BothMeans(_BothPhases):
     def size(self, learn): return 1
 
+@check_mean_loss.wrong("still carry their graph")
+class _Graph(_MeanLoss):
+    def after_batch(self, learn):
+        self.total += learn.loss * self.size(learn)
+        self.n += self.size(learn)
+
+@check_mean_loss.wrong("not by that of full batches")
+class _FullBatches(_MeanLoss):
+    def after_epoch(self, learn):
+        if learn.training: self.history.append(self.total / (8 * len(learn.dl)))
+
+@check_mean_loss.wrong("have replaced those of the training")
+class _OnlyValid(_MeanLoss):
+    def after_epoch(self, learn):
+        if not learn.training: self.history.append(self.total / self.n)
+
+@check_mean_loss.wrong("history holds a dict: each entry must be a number")
+class _Dicts(_MeanLoss):
+    def after_epoch(self, learn):
+        if learn.training: self.history.append(dict(loss=self.total / self.n))
+
+check_mean_loss.wrong("give the class itself", MeanLoss())
 check_mean_loss.wrong("and the short batch counts as much", _PilesMeans)
 check_mean_loss.wrong("in it, too, and the short batch", _BothMeans)
 check_mean_loss.wrong("one number", type("_Tables", (MeanLoss,), dict(
@@ -314,9 +352,10 @@ def check_accumulate(
     AccumulateCB,                # your callback class; takes n
 ):
     "Refuses a sum of gradients for their mean, and steps at the wrong batches."
+    _expect_class(AccumulateCB)
     learn = _tiny_learner(n_batches=8, lr=.5, cbs=[AccumulateCB(4)])
-    big, total, every, last = (_tiny_learner(n_batches=8, lr=lr) for lr in (.5, 2., .125, .125))
-    for other in (big, total):
+    big, total, times, every, last = (_tiny_learner(n_batches=8, lr=lr) for lr in (.5, 2., 8., .125, .125))
+    for other in (big, total, times):
         batches = other.dls.train
         other.dls.train = [tuple(map(torch.cat, zip(*batches[i:i+4]))) for i in (0, 4)]
     single = _tiny_learner(n_batches=8, lr=.5)
@@ -326,15 +365,16 @@ def check_accumulate(
     except RecursionError:
         raise WrongAnswer("learn.step() and learn.zero_grad() are your own methods now, so they call themselves without "
                           "end: use learn.opt.step() and learn.opt.zero_grad()") from None
-    for other in (big, total, every, single, last): other.fit(1, valid=False)
-    w, right, summed, quarter, each_batch, only_last = (
-        x.model.weight.detach() for x in (learn, big, total, every, single, last))
+    for other in (big, total, times, every, single, last): other.fit(1, valid=False)
+    w, right, summed, multiplied, quarter, each_batch, only_last = (
+        x.model.weight.detach() for x in (learn, big, total, times, every, single, last))
     near = lambda a, b: torch.allclose(a, b, atol=1e-5)
     if near(w, right): return
     expect(not near(w, start), "the weights never change: does anybody call learn.opt.step()?")
     expect(not near(w, each_batch), "the optimizer still steps at every batch")
     expect(not near(w, quarter), "the loss is divided, but the optimizer still steps at every batch")
     expect(not near(w, summed), "the gradients add up to 4 times the large batch's: divide the loss by n")
+    expect(not near(w, multiplied), "the gradients add up to 16 times the large batch's: divide the loss by n, don't multiply it")
     expect(not near(w, only_last), "only every fourth batch counts: the gradients of the others are cleared before the step")
     raise WrongAnswer("two batches of 32 end elsewhere: step at every n-th batch, then zero")
 
@@ -357,6 +397,10 @@ class _Nothing(Callback):
 @check_accumulate.wrong("divide the loss by n")
 class _SumOfAll(AccumulateCB):
     def backward(self, learn): learn.loss.backward()
+
+@check_accumulate.wrong("don't multiply it")
+class _Times(AccumulateCB):
+    def backward(self, learn): (learn.loss * self.n).backward()
 
 @check_accumulate.wrong("end elsewhere")
 class _OneEarly(AccumulateCB):
@@ -383,11 +427,13 @@ class _DividesOnly(Callback):
     def __init__(self, n): self.n = n
     def backward(self, learn): (learn.loss / self.n).backward()
 
+check_accumulate.wrong("give the class itself", AccumulateCB(4));
+
 # %% ../../nbs/exercises/02_learner.ipynb #d8f6f6fa
 _SAYS = {"clip": 1, "do not clip": -1, "don't clip": -1, "cannot tell": 0, "can't tell": 0, "can not tell": 0}
 
 def _accuracies(values, what):
-    values = numbers(values, what)
+    values = _numbers_in(values, what)
     expect(values.ndim == 1, f"{what} must be a flat list, one accuracy a seed")
     expect(len(values) >= 5, f"{what} has {len(values)} of at least 5 accuracies, one a seed")
     expect(values.isfinite().all() and values.min() >= 0, f"{what} holds something that is no accuracy")
@@ -408,6 +454,8 @@ def check_clipping(
     expect(len(plain) == len(clipped), f"plain has {len(plain)} seeds and clipped {len(clipped)}: use the same ones")
     expect(plain.unique().numel() > 1, "all accuracies of plain are equal: does each run set its own seed?")
     expect(clipped.unique().numel() > 1, "all accuracies of clipped are equal: does each run set its own seed?")
+    for name, found in (("without", plain), ("with", clipped)):
+        expect(found.mean() > .5, f"{name} clipping {found.mean():.0%} is far too low: was the rate .1, and every run a new network?")
     expect(not torch.equal(plain, clipped), "the two lists are equal: was the callback in the second list's learner?")
     said = " ".join(str(clipping["decision"]).lower().replace("’", "'").strip(" .!").split())
     expect(said in _SAYS, f"the decision is {said[:40]!r}: it must be 'clip', 'do not clip' or 'cannot tell'")
@@ -449,5 +497,7 @@ check_clipping.wrong("use the same ones", _answer(_plain + [.84]))
 check_clipping.wrong("does each run set its own seed?", _answer(clipped=[.8] * 5))
 check_clipping.wrong("the two lists are equal", _answer(clipped=_plain))
 check_clipping.wrong("are these losses?", _answer(clipped=[101., 102, 103, 104, 105]))
+check_clipping.wrong("was the rate .1", _answer(plain=[.14, .27, .19, .27, .12]))
+check_clipping.wrong("plain holds a str", _answer(plain=[f"{v:.1%}" for v in _plain]))
 check_clipping.wrong("it must be 'clip'", _answer(decision="yes"))
 check_clipping.wrong("fill in the dictionary", [_plain, _lower, "do not clip"]);

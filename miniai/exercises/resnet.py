@@ -37,6 +37,8 @@ def _right_and_wrong(layers, ones, x, stride):
     identity = fit(F.avg_pool2d(x, 2, ceil_mode=True) if stride == 2 else x)
     branch = b2(c2(relu(b1(c1(x)))))
     wrong = {"the activation after the sum is missing": branch + identity,
+             "the second convolution has a ReLU of its own, so nothing negative is ever added: leave it out":
+                 relu(relu(branch) + identity),
              "the activation comes before the sum: sum first, then ReLU": relu(branch) + identity,
              "the sum is missing: the identity path is not used": relu(branch),
              "there is no activation between the two convolutions": relu(b2(c2(b1(c1(x)))) + identity),
@@ -154,6 +156,9 @@ class _NeverCalled(_Block):
 @check_resblock.wrong("more than once")
 class _Twice(_Block):
     def branch(self, x): return self.second[1](super().branch(x))
+@check_resblock.wrong("a ReLU of its own")
+class _ReluBeforeTheSum(_Block):
+    def branch(self, x): return F.relu(super().branch(x))
 
 # %% ../../nbs/exercises/13_resnet.ipynb #2f47228a
 @check_resblock.wrong("the second has the stride")

@@ -8,6 +8,7 @@ __all__ = ['Difference', 'paired', 'holm', 'detectable', 'seeds_needed']
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from statistics import mean, stdev
 
 from scipy import stats
@@ -33,10 +34,11 @@ def paired(
     differences: Sequence,       # a − b, one number a seed, at least 1
     level: float = .95,          # between 0 and 1
 ) -> Difference:                 # mean, interval, p and n
-    "The paired t-interval, Student (1908). Raises ValueError without a difference, or where one is not finite."
+    "The paired t-interval, Student (1908). Raises ValueError without a difference, where one is not finite, or for two lists."
     d = [float(x) for x in differences]
     if not d: raise ValueError("differences is empty: there must be at least one pair")
     if not all(map(math.isfinite, d)): raise ValueError("differences holds a number that is not finite")
+    if not isinstance(level, Real): raise ValueError("paired takes one list, the differences a − b; level is a number")
     if not 0 < level < 1: raise ValueError(f"level is {level!r}: it must be between 0 and 1")
     if len(d) == 1: return Difference(d[0], -math.inf, math.inf, 1., 1, level)
     half = stats.t.ppf((1 + level) / 2, len(d) - 1) * stdev(d) / math.sqrt(len(d))

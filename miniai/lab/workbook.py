@@ -65,7 +65,7 @@ def expand(
             for name, formula in rule.items() for p in ("ab" if "?" in name else "a")}
 
 _FUNCTIONS = dict(INT=math.floor, MOD=lambda n, d: n % d, INDEX=lambda xs, i: xs[int(i) - 1], COUNT=len, SQRT=np.sqrt,
-                  COS=math.cos, PI=lambda: math.pi, SUMPRODUCT=lambda v: float(np.sum(v)),
+                  POWER=pow, ABS=abs, EXP=math.exp, LN=math.log, MAX=max, MIN=min, COS=math.cos, PI=lambda: math.pi, SUMPRODUCT=lambda v: float(np.sum(v)),
                   SLOPE=lambda y, x: float(np.polyfit(x, y, 1)[0]),
                   INTERCEPT=lambda y, x: float(np.polyfit(x, y, 1)[1]))
 
@@ -122,7 +122,7 @@ class _Sheet:
 
     def input(self, row, column, short, value):
         "A cell to change: it looks like one, and refuses what makes no sheet."
-        self.sheet.write(row, column, value, self.formats["input"])
+        self.sheet.write(row, column, value, self.formats["tiny" if short == "eps" else "input"])
         if short not in ALLOWED: return
         low, high = ALLOWED[short]
         self.sheet.data_validation(row, column, row, column, {
@@ -134,7 +134,7 @@ class _Sheet:
         "A cell in column B and its name beside it: an input, or a formula. This sheet's formulas may say `short`."
         self.sheet.write(row, 0, name), self.sheet.write(row, 2, note, self.formats["note"])
         self.book.define_name(name, f"='{self.name}'!$B${row + 1}")
-        if formula: value = self.formula(row, 1, formula)
+        if formula: value = self.formula(row, 1, formula, style="whole" if name == "points" else "number")
         else: self.input(row, 1, short or name, value)
         self.where[short or name] = name
         self.known = self.known | {name: value, short or name: value}
@@ -147,12 +147,14 @@ class _Sheet:
 
     def header(self, column, formulas):
         "Names, and below each its formula in words."
+        lines = 3
         for i, (name, formula) in enumerate(formulas.items(), column):
             words = re.sub(r"{(old_)?(\w+)}", lambda m: m[2].replace("_", " ") + (" above" if m[1] else ""), formula)
             self.sheet.write(4, i, name.replace("_", " "), self.formats["header"])
             for old, new in _WORDS.items(): words = words.replace(old, new)
             self.sheet.write(5, i, words, self.formats["words"])
-        self.sheet.set_column(column, i, 11)
+            lines = max(lines, math.ceil(len(words) / 13))
+        self.sheet.set_column(column, i, 11), self.sheet.set_row(5, 12 * lines)
 
 # %% ../../nbs/modules/workbook.ipynb #933f788b
 _DATA = dict(line_slope=2., line_intercept=10., noise=1., start_a=1., start_b=1., limit=1e6)
@@ -264,15 +266,17 @@ _COLORS = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#555555", "#E69F00"
 _SUMMARY = {"epoch": "{epoch}", "a": "{new_a}", "b": "{new_b}",
             "RMSE": "SQRT(SUMPRODUCT(({new_a}*data_x+{new_b}-data_y)^2)/points)", "best RMSE": "best_rmse"}
 
-_CHARTS = (("Loss of each point", "squared error", ("loss",)), ("Parameters", "value", ("new_a", "new_b")),
+_CHARTS = (("Loss of each point", "squared error", ("loss",)),
+           ("Parameters", "value", ("new_a", "new_b", "best_a", "best_b")),
            ("Learning rate", "rate", ("rate",)), ("Rate of each parameter", "rate", ("rate_a", "rate_b")))
 
-def _chart(sheet, row, title, x_name, y_name, series, first, last, x_max=None, log=False):
-    "A chart in the left panel; `series` holds (name, column of x, column of y, 'line', 'dashes' or 'points')."
+_DASHES = {"line": "solid", "dashes": "dash", "dots": "round_dot", "dash and dot": "dash_dot"}
+
+def _chart(sheet, row, title, x_name, y_name, series, first, last, x_max=None, log=False, colors=_COLORS):
+    "A chart in the left panel; `series` holds (name, column of x, column of y, 'points' or one of _DASHES)."
     chart = sheet.book.add_chart({"type": "scatter", "subtype": "straight"})
-    for (name, x, y, kind), color in zip(series, cycle(_COLORS)):
-        line = {"none": True} if kind == "points" else {"color": color, "width": 1.5,
-                                                        "dash_type": "dash" if kind == "dashes" else "solid"}
+    for (name, x, y, kind), color in zip(series, cycle(colors)):
+        line = {"none": True} if kind == "points" else {"color": color, "width": 1.5, "dash_type": _DASHES[kind]}
         marker = {"type": "circle", "size": 4, "fill": {"color": color}, "border": {"color": color}}
         chart.add_series({"name": name, "categories": [sheet.name, first, x, last, x], "line": line,
                           "values": [sheet.name, first, y, last, y],
@@ -290,7 +294,7 @@ def _chart(sheet, row, title, x_name, y_name, series, first, last, x_max=None, l
 def _write_drawn(sheet, rows, columns, summary, points):
     "What the charts draw, right of the table; `summary` is its first row. Gives the column of each name."
     first, epochs = _LEFT + len(columns) + 1, (len(rows) - 1) // points
-    names = [name for _, _, names in _CHARTS for name in names if name in columns]
+    names = [name for _, _, names in _CHARTS for name in names if name in columns or name.startswith("best")]
     place = {name: first + j for j, name in enumerate(["epoch", "RMSE", "best RMSE", *names])}
     last = first + len(place) - 1
     sheet.block(first, last, "For the charts", "The same numbers again. #N/A leaves a gap in a chart.")
@@ -298,6 +302,9 @@ def _write_drawn(sheet, rows, columns, summary, points):
     for name, j in place.items():
         sheet.sheet.write(4, j, name.replace("_", " "), sheet.formats["header"])
         sheet.sheet.write(5, j, "by step" if name in names else "by epoch", sheet.formats["words"])
+        if name.startswith("best_"):
+            for i in range(1, len(rows)): sheet.formula(_TOP + i, j, name, style="drawn")
+            continue
         of = _LEFT + list(columns).index(name) if name in names else list(_SUMMARY).index(name)
         for i in range(1, len(rows)) if name in names else range(epochs + 1):
             cell = xl_rowcol_to_cell((_TOP if name in names else summary) + i, of)
@@ -346,8 +353,10 @@ def _mark(sheet, row, columns, drawn):
     sheet.sheet.conditional_format(_TOP, _LEFT + columns + 1, last, _LEFT + columns + drawn, {
         "type": "errors", "format": sheet.formats["pale"]})
 
-def _write_panel(sheet, rows, state, epochs, points):
-    "The left panel below the input cells: state, summary and charts. Gives the errors."
+_KINDS = {"_a": "line", "_b": "dashes", "best_a": "dots", "best_b": "dash and dot"}
+
+def _write_panel(sheet, rows, state, epochs, points, rate):
+    "The left panel below the input cells: state, summary and charts; of `rate`, if it changes. Gives the errors."
     columns, steps = list(rows[-1]), epochs * points
     _write_state(sheet, state, rows)
     errors = _write_summary(sheet, state + 2, rows, epochs, points)
@@ -357,34 +366,55 @@ def _write_panel(sheet, rows, state, epochs, points):
     series = [(name, place["epoch"], place[name], kind) for name, kind in (("RMSE", "line"), ("best RMSE", "dashes"))]
     _chart(sheet, top, "Error over all points", "epoch", "RMSE", series, _TOP, _TOP + epochs, epochs)
     for title, y_name, names in _CHARTS:
-        series = [(name.replace("_", " "), step, place[name], "dashes" if name.endswith("_b") else "line")
-                  for name in names if name in place]
-        if not series: continue
+        kind = lambda name: _KINDS.get(name, _KINDS.get(name[-2:], "line"))
+        series = [(name.replace("_", " "), step, place[name], kind(name)) for name in names if name in place]
+        if not series or names == ("rate",) and rate == "{lr}": continue
         top += _CHART_ROWS
         _chart(sheet, top, title, "step", y_name, series, _TOP + 1, _TOP + steps, steps, log="error" in y_name)
     sheet.sheet.print_area(0, 0, top + _CHART_ROWS, _LEFT + len(columns) - 1)
     return errors
 
 # %% ../../nbs/modules/workbook.ipynb #f037f964
+_COMPARED = (("#111111", "line"), ("#0072B2", "dashes"), ("#009E73", "dash and dot"), ("#D55E00", "line"),
+             ("#D55E00", "dots"), ("#CC79A7", "line"), ("#CC79A7", "dashes"))
+
+def _compare_block(sheet, left, title, note, words, names, epochs, cells):
+    "A column a sheet, a row an epoch; `cells` gives formula and value of an epoch and a sheet. NaN shows as #N/A."
+    sheet.block(left, left + len(names), title, note)
+    sheet.header(left, {"epoch": ""} | dict.fromkeys(names, words))
+    for epoch in range(epochs + 1):
+        for j, name in enumerate(names, left + 1):
+            formula, value = cells(epoch, name)
+            sheet.sheet.write_formula(_TOP + epoch, j, f"=IF(ISNUMBER({formula[0]}),{formula[1]},NA())",
+                                      sheet.formats["number"], "#N/A" if math.isnan(value) else value)
+
 def _write_compare(book, formats, names, top, values, epochs):
-    "The error of every sheet by epoch, and a chart of it; `top` is a summary's first row."
+    "The error of every sheet by epoch, and charts of it; `top` is a summary's first row."
     sheet = _Sheet(book, formats, "compare", "The error over all points after each epoch, from every sheet. The cells "
                    "to change are on the sheets themselves.", {})
-    sheet.block(_LEFT, _LEFT + len(names) + 1, "RMSE by epoch", "Each sheet has its own rate, so this shows how the "
-                "rules behave at these rates, and not which is best. #N/A: that run has diverged.")
-    sheet.header(_LEFT, {"epoch": ""} | {name: "RMSE" for name in names} | {"best line": "least squares"})
-    for epoch in range(epochs + 1):
-        sheet.sheet.write_formula(_TOP + epoch, _LEFT, f"='{names[0]}'!A{top + epoch + 1}", formats["whole"], epoch)
-        for j, name in enumerate(names, _LEFT + 1):
-            cell, value = f"'{name}'!D{top + epoch + 1}", values[name]["rmse"][epoch]
-            shown = "#N/A" if math.isnan(value) else value
-            sheet.sheet.write_formula(_TOP + epoch, j, f"=IF(ISNUMBER({cell}),{cell},NA())", formats["number"], shown)
-        sheet.sheet.write_formula(_TOP + epoch, j + 1, "=best_rmse", formats["number"], values["best_rmse"])
-    sheet.sheet.conditional_format(_TOP, _LEFT, _TOP + epochs, j, {"type": "errors", "format": formats["gone"]})
-    series = [(name, _LEFT, i, "line") for i, name in enumerate(names, _LEFT + 1)]
-    series.append(("best line", _LEFT, j + 1, "dashes"))
-    _chart(sheet, _TOP, "Error over all points", "epoch", "RMSE", series, _TOP, _TOP + epochs, epochs, log=True)
-    sheet.sheet.print_area(0, 0, max(_TOP + epochs, _TOP + _CHART_ROWS), j + 1)
+    best, right = values["best_rmse"], _LEFT + len(names) + 2
+    def error(epoch, name):
+        cell = f"'{name}'!D{top + epoch + 1}"
+        return (cell, cell), values[name]["rmse"][epoch]
+    def above(epoch, name):
+        (cell, _), value = error(epoch, name)
+        return (cell, f"MAX({cell}-best_rmse,1E-12)"), value if math.isnan(value) else max(value - best, 1e-12)
+    sheet.sheet.set_column(right - 1, right - 1, 2)
+    _compare_block(sheet, _LEFT, "RMSE by epoch", "Each sheet has its own rate, so this shows how the rules behave at "
+                   "these rates, and not which is best. #N/A: that run has diverged.", "RMSE", names, epochs, error)
+    _compare_block(sheet, right, "How far above the best line", "RMSE less best_rmse, at least 1E-12: the ends lie close "
+                   "together in the first chart, and apart in the second.", "RMSE − best", names, epochs, above)
+    for left in (_LEFT, right):
+        for epoch in range(epochs + 1):
+            sheet.sheet.write_formula(_TOP + epoch, left, f"='{names[0]}'!A{top + epoch + 1}", formats["whole"], epoch)
+        sheet.sheet.conditional_format(_TOP, left, _TOP + epochs, left + len(names), {"type": "errors",
+                                                                                       "format": formats["gone"]})
+    looks = [look for _, look in zip(names, cycle(_COMPARED))]
+    for i, (left, title) in enumerate(((_LEFT, "Error over all points"), (right, "Above the best line"))):
+        series = [(name, left, j, kind) for j, (name, (_, kind)) in enumerate(zip(names, looks), left + 1)]
+        _chart(sheet, _TOP + i * _CHART_ROWS, title, "epoch", "RMSE − best RMSE" if i else "RMSE", series, _TOP,
+               _TOP + epochs, epochs, log=True, colors=[color for color, _ in looks])
+    sheet.sheet.print_area(0, 0, max(_TOP + epochs, _TOP + 2 * _CHART_ROWS), right + len(names))
 
 # %% ../../nbs/modules/workbook.ipynb #74a3284e
 def _input(name, short, value):
@@ -421,7 +451,7 @@ def _write_book(path, cells, epochs, points, seed, rules, changed=None):
         sheet = _Sheet(book, formats, name, _ABOUT, data.known)
         sheet.changed = (changed or {}).get(name, {})
         rows = _write_rule(sheet, cells[name], about, rule, epochs, points)
-        errors = _write_panel(sheet, rows, state, epochs, points)
+        errors = _write_panel(sheet, rows, state, epochs, points, rule.get("rate"))
         values[name] = {column: np.array([row[column] for row in rows[1:]]) for column in expand(START | rule)}
         values[name]["rmse"] = np.array(errors)
     if rules: _write_compare(book, formats, list(rules), state + 4, values | data.known, epochs)
@@ -438,7 +468,8 @@ def optimizer_workbook(
     **inputs,                    # input cells by name, such as adam_lr=.5 or noise=0.
 ) -> dict:                       # sheet → column → numpy array [steps]; "rmse" is [epochs + 1]
     """Write the lesson's workbook: data and a sheet an optimizer, every number a live formula, charts, no macros.
-    What it returns, and puts beside each formula, is `evaluate`'s. From where a run diverges on it is nan, and a dash
+    Python computes each value by `evaluate`, returns it, and stores it beside its formula: the file shows it until a
+    spreadsheet program recalculates. From where a run diverges on it is nan, and a dash
     in the sheet. Raises ValueError for bad arguments and for inputs that their cells would refuse."""
     return _write_book(path, _input_cells(epochs, points, rules, inputs), epochs, points, seed, rules)
 
@@ -447,7 +478,8 @@ def changed_workbook(
     path,                        # the .xlsx to write
     sheet: str, step: int, column: str,  # which cell
     formula: str,                # what stands there instead, with names in braces
+    rules: dict = RULES,         # its sheets: fewer are written sooner
 ) -> dict:                       # as `optimizer_workbook` gives
     "Write the workbook with one changed cell; all that follows from it follows."
-    cells = _input_cells(8, 30, RULES, {})
-    return _write_book(path, cells, 8, 30, 42, RULES, {sheet: {(step, column): formula}})
+    cells = _input_cells(8, 30, rules, {})
+    return _write_book(path, cells, 8, 30, 42, rules, {sheet: {(step, column): formula}})

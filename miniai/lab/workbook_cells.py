@@ -45,13 +45,20 @@ class SheetCells:
         check_choice("column", column, self.columns)
         return f"{self.columns[column]}{7 + step}"
 
+    def _at(self, column, step):
+        "The value and the formula of a cell. Raises ValueError for a step that the column has not."
+        at = self.address(column, step)
+        if step < 0 or at not in self.cells:
+            raise ValueError(f"{column} has no cell in step {step}: its steps are 1 to {len(self[column])}")
+        return self.cells[at]
+
     def value(self, column: str, step: int):            # a number, or a text
-        "What a cell shows."
-        return self.cells[self.address(column, step)][0]
+        "What a cell shows: what the program that saved the file had computed."
+        return self._at(column, step)[0]
 
     def formula(self, column: str, step: int) -> str:   # "" for a cell without one
         "The formula in a cell, as a spreadsheet's formula bar shows it."
-        return self.cells[self.address(column, step)][1] or ""
+        return self._at(column, step)[1] or ""
 
     def __getitem__(self, column):
         steps, values = 1, []
@@ -109,10 +116,11 @@ def draw_cells(
     new: list = (),              # columns that get a frame, and their formulas below
     inputs: list = (),           # input cells above, by name
     step: int | None = None,     # whose formulas; None takes the last of `rows`
+    formulas: bool = True,       # False: the new columns have a frame only
 ) -> plt.Figure:
     "Draw a part of a sheet as a spreadsheet shows it: letters, row numbers, values; the formulas of `new` below."
     step = rows[-1] if step is None else step
-    lines = [f"{sheet.address(name, step):>4}  {sheet.formula(name, step)}" for name in new]
+    lines = [f"{sheet.address(name, step):>4}  {sheet.formula(name, step)}" for name in new if formulas]
     above = 1.4 if inputs else 0
     height, width = above + 2 + len(rows) + .4 + .8 * len(lines), max(len(columns), 6.4)
     fig = plt.figure(figsize=(.9 * (width + .5), .26 * height), dpi=120)

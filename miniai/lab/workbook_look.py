@@ -27,21 +27,24 @@ _HOW = (
      "follows."),
     ("Cream cells are yours", "A cream cell with a brown border is an input. Select it to see which values it takes. "
      "Everything else is a formula; below each column's name stands the formula in words."),
-    ("If a run diverges", "When a or b grows past the limit (sheet data), its row says “diverged”, the rows below show "
-     "a dash, the cell state gives the step, and the charts stop there. Take a smaller learning rate."))
+    ("If a run diverges", "When a or b grows past the limit (sheet data), the row below says “diverged” and all later rows "
+     "show a dash. The cell state gives the step that was too large, and the charts stop there. Take a smaller learning rate."))
 
 _TRY = (                           # sheet, what to change, what to look for
     ("data", "noise: 1 → 0", "All points lie on the line, and best_rmse becomes 0. Do all sheets get there?"),
     ("SGD", "sgd_delta: 0.01 → 0.001", "The check columns move ten times closer to grad a and grad b."),
     ("SGD", "sgd_lr: 0.02 → 0.04 → 0.2", "After 8 epochs 0.04 is nearer the best line. At 0.2 the run diverges."),
-    ("momentum", "momentum_mu: 0.9 → 0 → 0.99",
-     "With 0, v is just the gradient, and this is SGD. With 0.99, a and b overshoot."),
+    ("momentum", "momentum_mu: 0.9 → 0.97 → 0.99",
+     "With 0.97, a and b swing past the best line and come back. With 0.99 the swings grow: the run diverges slowly, "
+     "and state still says ok."),
+    ("momentum", "momentum_mu: 0, momentum_lr: 0.02", "v is just the gradient, and the sheet is SGD's, row for row."),
     ("RMSprop", "rmsprop_alpha: 0.99 → 0.5", "s forgets faster, so both rates jump from row to row."),
-    ("Adam", "adam_lr: 0.7 → 0.1", "A small rate arrives later. Is there a rate that also comes to rest?"),
+    ("Adam", "adam_lr: 0.7 → 0.15 → 0.1", "0.15 ends nearer the best line, and 0.1 has not arrived yet after 8 epochs."),
     ("annealed", "annealed_lr_end: 0.001 → 0.7", "Now the rate stays at 0.7, and the sheet is Adam's, row for row."),
     ("compare", "nothing", "All errors side by side. Make your changes on the other sheets, then look here."))
 
-_LIMITS = ("LibreOffice 7.4 has computed every row and drawn every chart. Excel and Google Sheets were not tried: the "
+_LIMITS = ("Python wrote the values that stand beside the formulas, and a spreadsheet program replaces them by its own when "
+           "it recalculates. LibreOffice 7.4 gets the same ones in every row. Excel and Google Sheets were not tried: the "
            "formulas use only functions that all three document, but charts, messages and colours may look different there.")
 
 _BLUE, _CREAM = "#DCE6F1", "#FFF2CC"
@@ -60,6 +63,7 @@ FORMATS = dict(
     header=dict(bold=True, bg_color=_BLUE, align="center"),
     words=dict(bg_color=_BLUE, font_size=8, font_color="#444444", align="center", valign="top", text_wrap=1, bottom=1),
     number=dict(num_format=_DIGITS, align="right"), whole=dict(num_format="0"),
+    tiny=dict(bg_color=_CREAM, border=1, border_color="#BF9000", num_format="0E+0"),
 ) | {f"{name} last": dict(num_format=number, bottom=1, align="right")
      for name, number in (("number", _DIGITS), ("whole", "0"))}
 FORMATS["blocknote"] = dict(bg_color="#4F6D8F", font_color="#FFFFFF", font_size=9, italic=True)
