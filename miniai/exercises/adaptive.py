@@ -343,7 +343,7 @@ _wrong("give two things", _right | dict(A="RMSprop"))
 _wrong("verdict on each", dict(A=("RMSprop", 2)))
 _wrong("verdict on each", "RMSprop, Adam, Adadelta, momentum, Adagrad");
 
-# %% ../../nbs/exercises/07_adaptive.ipynb #4181256e
+# %% ../../nbs/exercises/07_adaptive.ipynb #21df3247
 def sensors(
     seed: int,                   # of readings, weights and noise
 ) -> tuple:                      # readings [1000, 10], true weights [10], targets [1000]
@@ -371,33 +371,33 @@ def _miss(opt_func, factor=1., seeds=range(2000, 2012)):
 def check_opt_func(
     opt_func,                    # your choice: list of parameters → optimizer, as for `Learner`
 ):
-    "Exercise 5: rejects what diverges, a rate that is too small or too large, and a rule that can't get below 0.2."
+    "Exercise 5: rejects what diverges, a rate that is too small or too large, and a rule that can't get below 0.25."
     expect(callable(opt_func), "opt_func must be what you pass to `Learner`, as `partial(optim.SGD, lr=.001)`")
     miss = _miss(opt_func)
-    if miss < .2: return
+    if miss < .25: return
     expect(miss < 1e3, "it diverges, or nearly so: lower the rate")
-    says = f"it ends at {miss:.3g}, and below 0.2 is asked for"
+    says = f"it ends at {miss:.3g}, and below 0.25 is asked for"
     smaller, larger = (_miss(opt_func, factor) for factor in (.7, 1.4))
     expect(smaller >= .98 * miss, f"{says}. A smaller rate is better: it hovers around the goal")
     expect(larger >= .98 * miss, f"{says}. A larger rate is better: it has not arrived")
     expect(False, f"{says}. This is about its best rate, so try another rule: one that arrives soon *and* calms down")
 
-# %% ../../nbs/exercises/07_adaptive.ipynb #e54c86a3
+# %% ../../nbs/exercises/07_adaptive.ipynb #9ca32ba9
 @check_opt_func.solution
 def opt_func(params):
     # Scales that differ by 100 ask for a rate for each parameter, and a goal that stands still for steps that fade:
-    # Adagrad has both. At their best rates the Adams end at about 0.3 and SGD above 3.
+    # Adagrad has both. At their best rates the Adams end at 0.35 or more and SGD above 3.
     return optim.Adagrad(params, lr=.8)
 
-# %% ../../nbs/exercises/07_adaptive.ipynb #ade98155
+# %% ../../nbs/exercises/07_adaptive.ipynb #c8967fef
 _wrong = check_opt_func.wrong
 _wrong("it diverges", partial(optim.SGD, lr=.05))
 _wrong("try another rule", partial(optim.SGD, lr=.0016))
 _wrong("A larger rate is better", partial(optim.SGD, lr=.0003))
 _wrong("A smaller rate is better", partial(optim.Adam, lr=.1))
 _wrong("A larger rate is better", partial(optim.Adam, lr=.01))
-_wrong("try another rule", partial(optim.Adam, lr=.03))
-_wrong("try another rule", partial(optim.RMSprop, lr=.025))
+_wrong("try another rule", partial(optim.Adam, lr=.04))
+_wrong("try another rule", partial(optim.RMSprop, lr=.03))
 _wrong("A larger rate is better", partial(optim.Adagrad, lr=.1))
 _wrong("A smaller rate is better", partial(optim.Adagrad, lr=4.))
 _wrong("must give an optimizer", lambda params: .8)
