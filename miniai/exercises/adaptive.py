@@ -15,7 +15,7 @@ from .. import optim
 from . import exercise, expect, numbers, same
 from ..lab.surface import bowl, descend
 
-# %% ../../nbs/exercises/07_adaptive.ipynb #0396ad1d
+# %% ../../nbs/exercises/07_adaptive.ipynb #21d170d0
 _OUTLIER = dict(RMSprop=(100 / 100.99**.5, 1 / (.99 * 100.99 + .01)**.5),
                 Adam=(10.9 / 10.999**.5, (.9 * 10.9 + .1) / (.999 * 10.999 + .001)**.5))
 _SLIPS = {("RMSprop", 0): {"the outlier's own square belongs in v before you divide: v = 0.99·1 + 0.01·100²": 100.,
@@ -26,7 +26,8 @@ _SLIPS = {("RMSprop", 0): {"the outlier's own square belongs in v before you div
           ("Adam", 0): {"the numerator is the average m, not the gradient": 100 / 10.999**.5,
                         "the outlier's own square belongs in v before you divide": 10.9,
                         "a root is missing: divide by √v": 10.9 / 10.999,
-                        "m takes in a tenth of the outlier, (1 − β₁)·100": 109 / 10.999**.5},
+                        "m takes in a tenth of the outlier, (1 − β₁)·100": 109 / 10.999**.5,
+                        "0.9 of the old m stays, too: it was 1": 10 / 10.999**.5},
           ("Adam", 1): {"m remembers the outlier: 0.9 of it is still there": 1 / 10.989**.5,
                         "both averages remember the outlier: neither is 1 again after one step": 1.,
                         "a root is missing: divide by √v": 9.91 / 10.989}}
@@ -61,7 +62,7 @@ def outlier():
     # Adam: m = .9 + .1·100 = 10.9 and v = .999 + .001·100² = 10.999; then m = .9·10.9 + .1 = 9.91, v = 10.989.
     return dict(RMSprop=(9.95, .1), Adam=(10.9 / 10.999**.5, 9.91 / 10.989**.5))
 
-# %% ../../nbs/exercises/07_adaptive.ipynb #ec868bae
+# %% ../../nbs/exercises/07_adaptive.ipynb #4e79d8c3
 def _outlier(**pairs): return lambda: dict(RMSprop=(9.95, .1), Adam=(3.29, 2.99)) | pairs
 
 _wrong = check_outlier.wrong
@@ -73,6 +74,7 @@ _wrong("a root is missing", _outlier(RMSprop=(9.95, .01)))
 _wrong("not the gradient", _outlier(Adam=(30.15, 2.99)))
 _wrong("own square belongs in v", _outlier(Adam=(10.9, 2.99)))
 _wrong("a tenth of the outlier", _outlier(Adam=(32.9, 2.99)))
+_wrong("0.9 of the old m stays", _outlier(Adam=(3.02, 2.99)))
 _wrong("m remembers the outlier", _outlier(Adam=(3.29, .3)))
 _wrong("neither is 1 again", _outlier(Adam=(3.29, 1.)))
 _wrong("without a sign", _outlier(Adam=(-3.29, 2.99)))
@@ -81,7 +83,7 @@ _wrong("two numbers", _outlier(Adam=3.29))
 _wrong("two steps for each", lambda: dict(Adam=(3.29, 2.99)))
 _wrong("a dictionary", lambda: (9.95, .1, 3.29, 2.99));
 
-# %% ../../nbs/exercises/07_adaptive.ipynb #cf0c157e
+# %% ../../nbs/exercises/07_adaptive.ipynb #f0465bda
 def _case():
     "Gradients [12, 3], one parameter's ordinary, one's large, one's tiny; and a start."
     g = torch.randn(12, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) + .5
@@ -108,22 +110,23 @@ class _AnyMax(optim.Optimizer):
     def update(self, p, g, state, lr, betas, eps):
         self._rule(p, g, state, lr, betas, eps, **self.mistakes)
     def _rule(self, p, g, state, lr, betas, eps, back=1., use_lr=True, heavy=False, fix="t", u_fix=False, fades=True,
-              size=True, ε="in", kind="max", root=False, swapped=False, late=0, plain=False):
+              size=True, ε="in", kind="max", root=False, swapped=False, late=0, plain=False, by=1, keep="mu", joint=False):
         β1, β2 = betas[::-1] if swapped else betas
-        t = state["t"] = state.get("t", late) + 1
-        m = state["m"] = β1 * state.get("m", 0) + (1 if heavy else 1 - β1) * g
+        t = state["t"] = state.get("t", late) + by
+        m = β1 * state.get("m", 0) + (1 if heavy else 1 - β1) * g
         new, u = (g.abs() if size else g) + (eps if ε == "in" else 0), state.get("u", torch.zeros_like(g))
         if kind == "max": u = torch.maximum((β2 if fades else 1) * u, new)
         elif kind == "sizes": u = β2 * u + (1 - β2) * new
         else: u = β2 * u + (1 - β2) * g**2
-        state["u"] = u
+        if joint: u = u.max().expand(u.shape)
+        state.update({name: value for name, value in (("m", m), ("u", u)) if name in keep})
         if u_fix: u = u / (1 - β2**t)
         if root or kind == "squares": u = u**.5
         if ε == "after": u = u + eps
         m = m / {"t": 1 - β1**t, "one": 1 - β1, "none": 1.}[fix]
         p -= back * (lr if use_lr else 1.) * (g if plain else m) / u
 
-# %% ../../nbs/exercises/07_adaptive.ipynb #5fa78e36
+# %% ../../nbs/exercises/07_adaptive.ipynb #242598ec
 _SETTINGS = dict(lr=.1, betas=(.8, .95), eps=1e-8)
 _MISTAKES = {
     "lr is forgotten: the step is lr·m̂/u": dict(use_lr=False),
@@ -141,6 +144,11 @@ _MISTAKES = {
     "ε is added to u: it belongs to |g|, inside the maximum": dict(ε="after"),
     "β₁ and β₂ are exchanged": dict(swapped=True),
     "the count of steps is off by one: the first step has t = 1": dict(late=1),
+    "the steps are counted twice: where the state has a `step`, the base counts it": dict(by=2),
+    "u is not kept from step to step": dict(keep="m"),
+    "m is not kept from step to step": dict(keep="u"),
+    "neither m nor u is kept from step to step": dict(keep=""),
+    "u is one number for all elements: each has its own": dict(joint=True),
     "the step goes by g: it must go by m̂": dict(plain=True),
     "the sign is turned round: it climbs": dict(back=-1.)}
 
@@ -292,7 +300,7 @@ def unknown_path(
     "60 steps of an unknown optimizer down a bowl."
     return descend(bowl(), _UNKNOWN[name], 60)
 
-# %% ../../nbs/exercises/07_adaptive.ipynb #42bfae25
+# %% ../../nbs/exercises/07_adaptive.ipynb #4ba2fe07
 _NAMES = {"momentum": 1, "RMSprop": 2, "Adagrad": 3, "Adadelta": 4, "Adam": 5}
 _SPEAKS = {"momentum": "then 100 times the gradients would give 100 times the steps",
            "RMSprop": "then its first step under equal gradients would be ten times as long as the later ones: feed it 1,000",
@@ -302,7 +310,7 @@ _SPEAKS = {"momentum": "then 100 times the gradients would give 100 times the st
 
 def _named(name):
     "One of `_NAMES`, however it is written."
-    plain = str(name).lower().replace("-", " ").strip()
+    plain = str(getattr(name, "__name__", name)).lower().replace("-", " ").strip()
     if plain in ("sgd", "sgd with momentum", "sgd momentum", "sgd, momentum", "heavy ball"): return "momentum"
     return {known.lower(): known for known in _NAMES}.get(plain)
 
@@ -312,16 +320,20 @@ def check_verdicts(
 ):
     "Exercise 4: rejects a wrong name, with the experiment that speaks against it, and a clue that is not its own."
     if callable(which): which = which()
-    expect(isinstance(which, dict) and set(which) == set("ABCDE"), "give a verdict on each of A, B, C, D and E")
+    expect(isinstance(which, dict), "a dictionary is asked for, with a verdict on each of A, B, C, D and E")
+    which = {str(letter).upper(): pair for letter, pair in which.items()}
+    expect(set(which) == set("ABCDE"), "give a verdict on each of A, B, C, D and E")
     pairs = {letter: pair if isinstance(pair, (tuple, list)) else (pair,) for letter, pair in which.items()}
     if any(part is ... for pair in pairs.values() for part in pair): raise NotImplementedError
     for letter, pair in sorted(pairs.items()):
         expect(len(pair) == 2, f"{letter}: give two things, a name and the number of a clue")
-        name, clue = _named(pair[0]), {text: n for n, text in CLUES.items()}.get(pair[1], pair[1])
-        expect(name, f"{letter}: {pair[0]!r} is none of {', '.join(_NAMES)}")
+        said, clue = pair if _named(pair[0]) or not _named(pair[1]) else pair[::-1]
+        name, clue = _named(said), {text: n for n, text in CLUES.items()}.get(clue, clue)
+        expect(name, f"{letter}: {said!r} is none of {', '.join(_NAMES)}")
+        clue = int(clue) if str(clue).isdigit() else clue
         true = {"SGD": "momentum"}.get(kind := _UNKNOWN[letter].func.__name__, kind)
         expect(name == true, f"{letter} is not {name}: {_SPEAKS[name]}")
-        expect(clue in CLUES, f"{letter}: {pair[1]!r} is no clue; give a number from 1 to {len(CLUES)}")
+        expect(clue in CLUES, f"{letter}: {clue!r} is no clue; give a number from 1 to {len(CLUES)}")
         expect(clue == _NAMES[true], f"{letter}: the name is right, but try clue {clue} on it: it does not do that, or "
                "another does it, too")
 
