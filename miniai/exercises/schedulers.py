@@ -15,7 +15,7 @@ from torch.optim import lr_scheduler
 from . import exercise, expect, numbers, same
 from ..sched import combine, cosine, exponential, linear
 
-# %% ../../nbs/exercises/11_schedulers.ipynb #261f802d
+# %% ../../nbs/exercises/11_schedulers.ipynb #5b26c756
 def _second_rates(make, n_steps=3):
     "The first rates of a second scheduler, after ten steps of `StepLR` from 0.08."
     opt, result = torch.optim.SGD([torch.zeros(1)], lr=.08), []
@@ -32,16 +32,14 @@ _MAKE = {"ExponentialLR": partial(lr_scheduler.ExponentialLR, gamma=.5),
          "LinearLR": partial(lr_scheduler.LinearLR, start_factor=.5, total_iters=2)}
 _RECURSIVE = "it is recursive: it goes on from the rate that it finds in the optimizer, 0.04"
 _CLOSED = "it is the closed form: the factor belongs to `initial_lr`, which is 0.08"
-_MISTAKES = {
+_MISTAKES = {   # the rates that a mistake predicts
     "ExponentialLR": {_RECURSIVE: [.08, .04, .02], "gamma acts from the second step on, the first has the rate it found":
                       [.02, .01, .005]},
-    "LambdaLR": {_CLOSED: [.04, .02, .01], "the function of 0 is 1: the first step has the whole rate": [.04, .02, .01],
-                 f"{_CLOSED}. And the function of 0 is 1": [.02, .01, .005]},
+    "LambdaLR": {_CLOSED: [.04, .02, .01], f"{_CLOSED}, and the function of 0 is 1": [.02, .01, .005]},
     "LinearLR": {f"{_RECURSIVE}, and the line begins at half of it": [.04, .06, .08],
                  "it ends at the rate that it found: the whole rate is 0.04 to it, not 0.08": [.02, .05, .08],
                  "the line takes two steps: after one it is half-way": [.02, .04, .04],
                  "the first step already has `start_factor` of the rate": [.04, .02, .03],
-                 f"{_RECURSIVE}, and the line begins at half of that ": [.08, .08, .08],
                  "it begins at `start_factor` times the rate that it finds": [.04, .04, .04]}}
 
 @exercise
@@ -90,7 +88,7 @@ _wrong("keep the three names", lambda: {"ExponentialLR": [.04, .02, .01]})
 _wrong("three schedulers", lambda: [.04, .02, .01, .08])
 _wrong("is there a `return`", lambda: print(end=""));
 
-# %% ../../nbs/exercises/11_schedulers.ipynb #2e6d155d
+# %% ../../nbs/exercises/11_schedulers.ipynb #c9bab659
 def _curve(fractions=(1/6, 1/3, 1/3, 1/6), low=.2, fall=cosine, bottom=.3, rest=.1):
     return combine(fractions, [linear(low, 1), linear(1, 1), fall(1, bottom), linear(rest, rest)])
 
@@ -99,7 +97,7 @@ def mystery():                   # rates of steps 0 to 600
     schedule = _curve()
     return [.5 * schedule(x / 600) for x in range(601)]
 
-_WHERE = (100, "the climb"), (300, "the level part"), (500, "the fall"), (600, "the end")
+_WHERE = (100, "the climb"), (300, "the level part"), (500, "the fall"), (600, "the last part")
 _STEPS = [x for x in range(0, 601, 5) if not 490 < x < 510]
 
 @exercise
@@ -110,7 +108,12 @@ def check_rebuilt(
     schedule = rebuilt()
     expect(schedule is not None, "the result is None: is there a `return`?")
     expect(callable(schedule), f"a function of progress is asked for, this is a {type(schedule).__name__}")
-    def values(f, scale=1 / 600): return numbers([f(x * scale) for x in _STEPS], "what the schedule gives")
+    def values(f, scale=1 / 600):
+        try: return numbers([f(x * scale) for x in _STEPS], "what the schedule gives")
+        except TypeError as error:
+            expect("is not callable" not in str(error), "one of the pieces is a number: `combine` takes functions of progress, "
+                   "such as hold(1)")
+            raise
     def off(a, b): return (a - b).abs().max().item()
     mine, right = values(schedule), values(_curve())
     expect(mine.shape == right.shape, "the schedule must give one number for each progress")
@@ -140,7 +143,7 @@ def check_rebuilt(
 def rebuilt():
     return combine([1/6, 1/3, 1/3, 1/6], [linear(.2, 1), linear(1, 1), cosine(1, .3), linear(.1, .1)])
 
-# %% ../../nbs/exercises/11_schedulers.ipynb #42e85fce
+# %% ../../nbs/exercises/11_schedulers.ipynb #3ddac423
 _wrong = check_rebuilt.wrong
 _wrong("it gives rates", lambda: lambda t: _curve()(t) / 2)
 _wrong("function of the number of steps", lambda: lambda x: _curve()(x / 600))
@@ -155,10 +158,11 @@ _wrong("in the level part", lambda: _curve((1/6, 1/6, 1/2, 1/6)))
 _wrong("in the fall", lambda: _curve((1/6, 1/2, 1/6, 1/6)))
 _wrong("add up to 1", lambda: _curve((1/6, 1/3, 1/3, 1/3)))
 _wrong("a function of progress is asked for", lambda: mystery())
+_wrong("one of the pieces is a number", lambda: combine([1/6, 1/3, 1/3, 1/6], [linear(.2, 1), 1, cosine(1, .3), .1]))
 _wrong("is there a `return`", lambda: print(end=""))
 _wrong("cannot call it", lambda t: _curve()(t));
 
-# %% ../../nbs/exercises/11_schedulers.ipynb #b238addd
+# %% ../../nbs/exercises/11_schedulers.ipynb #8993c452
 class _Stub(lr_scheduler.LRScheduler):
     "As the lesson gives it."
     def __init__(self, optimizer, warm, total):
@@ -172,7 +176,7 @@ class _Stub(lr_scheduler.LRScheduler):
 
 def _code(cls):
     code = getattr(cls.__dict__.get("get_lr"), "__code__", None)
-    return code and (code.co_code, code.co_names)
+    return code and (code.co_code, code.co_names, code.co_consts)
 
 class _Variant(_Stub):
     "Right and wrong: whose rate, and from which step."
@@ -186,11 +190,16 @@ class _Variant(_Stub):
         rates = dict(own=self.base_lrs, first=[self.base_lrs[0]] * len(groups), present=[g["lr"] for g in groups])
         return [lr * factor for lr in rates[self.whose]]
 
-def _two_groups(cls, n_steps=50, **kwargs):
-    "Rates of each step, [n_steps, 2]."
+def _two_groups(cls, n_steps=50, doubled_at=None, **kwargs):
+    "Rates of each step, [n_steps, 2]; maybe doubled by hand once."
     opt, result = torch.optim.SGD([dict(params=[torch.zeros(1)], lr=lr) for lr in (.06, .01)]), []
-    sched = cls(opt, 10, 50, **kwargs)
-    for _ in range(n_steps):
+    try: sched = cls(opt, 10, 50, **kwargs)
+    except TypeError as error:
+        expect("not iterable" not in str(error), "`get_lr` gives one number: a list is asked for, one rate a group")
+        raise
+    for x in range(n_steps):
+        if x == doubled_at:
+            for group in opt.param_groups: group["lr"] = 2 * group["lr"] + .001
         result.append([float(group["lr"]) for group in opt.param_groups])
         opt.step(), sched.step()
     return torch.tensor(result, dtype=torch.float64)
@@ -200,17 +209,18 @@ def check_mended(
     Mended,                      # your class: optimizer, warm, total → scheduler
 ):
     "Exercise 3: rejects what still reads the present rate, one rate for all groups, and a climb that begins elsewhere."
-    if isinstance(Mended, type) and _code(Mended) == _code(_Stub) and "step" not in Mended.__dict__: raise NotImplementedError
     expect(isinstance(Mended, type), "a class is asked for")
+    if _code(Mended) == _code(_Stub) and "step" not in Mended.__dict__: raise NotImplementedError
     mine, right = _two_groups(Mended), _two_groups(_Variant)
     expect(mine.abs().max() > 0, "the rate of every step is still 0. Step 0 sets it to 0 in the optimizer: what does step 1 "
            "multiply?")
+    expect(torch.equal(mine[8:], _two_groups(Mended, doubled_at=6)[8:]),
+           "it still multiplies the rate that the step before has left in the optimizer, so the factors pile up")
+    expect(not torch.equal(mine[:, 0], mine[:, 1]), "each group has its own rate, and here both get the same")
     variant = partial(_two_groups, _Variant)
     same(mine, right, "the rate", {
-        "each group has its own rate: both get the first one's": variant(whose="first"),
-        "it still multiplies the rate that the step before has left: the factors pile up": variant(whose="present", least=.1),
-        "it still multiplies the rate that the step before has left, from step 1 on": variant(whose="present", ahead=1),
         "it is a step ahead: at step 0 the rate is to be 0": variant(ahead=1),
+        "it climbs a step ahead: at step 0 the rate is to be 0": torch.cat([variant(ahead=1)[:10], right[10:]]),
         "the climb is to begin at 0, and yours doesn't": variant(least=.1),
         "the cosine is to begin where the climb ends: its progress is 0 at step `warm`": variant(whole=True)})
 
@@ -226,7 +236,7 @@ class Mended(lr_scheduler.LRScheduler):
         else: factor = cosine(1, 0)((x - self.warm) / (self.total - self.warm))
         return [lr * factor for lr in self.base_lrs]    # group["lr"] is what the step before has left: 0, from step 0 on
 
-# %% ../../nbs/exercises/11_schedulers.ipynb #5c1c74f6
+# %% ../../nbs/exercises/11_schedulers.ipynb #08910003
 def _variant(**kwargs): return type("Mended", (_Variant,), dict(__init__=lambda self, *args: _Variant.__init__(self, *args, **kwargs)))
 class _StillZero(_Variant):
     "Another name for the same mistake."
@@ -235,8 +245,10 @@ _wrong = check_mended.wrong
 _wrong("still 0", _StillZero)
 _wrong("still 0", _variant(whose="present"))
 _wrong("each group has its own rate", _variant(whose="first"))
+_wrong("one rate a group", type("Mended", (_Variant,), dict(get_lr=lambda self: .06)))
 _wrong("factors pile up", _variant(whose="present", least=.1))
-_wrong("from step 1 on", _variant(whose="present", ahead=1))
+_wrong("factors pile up", _variant(whose="present", ahead=1))
+_wrong("factors pile up", _variant(whose="present", least=.01))
 _wrong("a step ahead", _variant(ahead=1))
 _wrong("is to begin at 0", _variant(least=.1))
 _wrong("where the climb ends", _variant(whole=True))
