@@ -88,7 +88,7 @@ _wrong("keep the three names", lambda: {"ExponentialLR": [.04, .02, .01]})
 _wrong("three schedulers", lambda: [.04, .02, .01, .08])
 _wrong("is there a `return`", lambda: print(end=""));
 
-# %% ../../nbs/exercises/11_schedulers.ipynb #c9bab659
+# %% ../../nbs/exercises/11_schedulers.ipynb #12f7b4d1
 def _curve(fractions=(1/6, 1/3, 1/3, 1/6), low=.2, fall=cosine, bottom=.3, rest=.1):
     return combine(fractions, [linear(low, 1), linear(1, 1), fall(1, bottom), linear(rest, rest)])
 
@@ -105,7 +105,11 @@ def check_rebuilt(
     rebuilt,                     # your function: () → schedule of progress
 ):
     "Exercise 2: rejects rates for factors, steps for progress, a straight fall, a missing drop, shares that don't fit."
-    schedule = rebuilt()
+    try: schedule = rebuilt()
+    except ValueError as error:
+        expect("add up to" not in str(error), "`combine` refuses your shares: they must be ≥ 0 and add up to 1, not to"
+               f"{str(error).rpartition('not to')[2]}")
+        raise
     expect(schedule is not None, "the result is None: is there a `return`?")
     expect(callable(schedule), f"a function of progress is asked for, this is a {type(schedule).__name__}")
     def values(f, scale=1 / 600):
@@ -162,7 +166,7 @@ _wrong("one of the pieces is a number", lambda: combine([1/6, 1/3, 1/3, 1/6], [l
 _wrong("is there a `return`", lambda: print(end=""))
 _wrong("cannot call it", lambda t: _curve()(t));
 
-# %% ../../nbs/exercises/11_schedulers.ipynb #8993c452
+# %% ../../nbs/exercises/11_schedulers.ipynb #e95fc551
 class _Stub(lr_scheduler.LRScheduler):
     "As the lesson gives it."
     def __init__(self, optimizer, warm, total):
@@ -175,8 +179,12 @@ class _Stub(lr_scheduler.LRScheduler):
         return [group["lr"] * factor for group in self.optimizer.param_groups]
 
 def _code(cls):
+    "What `get_lr` does, wherever it is written."
+    def parts(code):
+        inside = [parts(c) if hasattr(c, "co_code") else c for c in code.co_consts if not (isinstance(c, str) and "<" in c)]
+        return code.co_code, code.co_names, inside
     code = getattr(cls.__dict__.get("get_lr"), "__code__", None)
-    return code and (code.co_code, code.co_names, code.co_consts)
+    return code and parts(code)
 
 class _Variant(_Stub):
     "Right and wrong: whose rate, and from which step."
