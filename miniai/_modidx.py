@@ -1912,6 +1912,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                         'miniai/optim.py'),
                               'miniai.optim.ScheduleFreeAdamW.update': ( 'modules/optim_more.html#schedulefreeadamw.update',
                                                                          'miniai/optim.py'),
+                              'miniai.optim._float32': ('modules/optim_more.html#_float32', 'miniai/optim.py'),
                               'miniai.optim._learn': ('modules/optim_more.html#_learn', 'miniai/optim.py'),
                               'miniai.optim._turn': ('modules/optim_more.html#_turn', 'miniai/optim.py'),
                               'miniai.optim.fading_average': ('momentum.html#fading_average', 'miniai/optim.py'),

@@ -368,18 +368,22 @@ class SOAP(Optimizer):
         if "left" in state: _learn(state, "left", g.flatten(1), β2, t, precondition_frequency)
         if "right" in state: _learn(state, "right", g.flatten(1).T, β2, t, precondition_frequency)
 
+def _float32(x):
+    "At least float32: QR has no lower type, and `load_state_dict` gives state the type of its parameter."
+    return x if x is None else x.to(torch.promote_types(x.dtype, torch.float32))
+
 def _turn(x, state, back=False):
     "`x` in the eigenbases of its two sides, or back from there."
     if "left_basis" not in state and "right_basis" not in state: return x.clone()
-    left, right = state.get("left_basis"), state.get("right_basis")
-    m = x.flatten(1).to((right if left is None else left).dtype)
+    left, right = (_float32(state.get(name)) for name in ("left_basis", "right_basis"))
+    m = _float32(x.flatten(1))
     if left is not None: m = (left if back else left.T) @ m
     if right is not None: m = m @ (right.T if back else right)
     return m.to(x.dtype).view_as(x)
 
 def _learn(state, side, g, β2, t, frequency):
     "Average the Gram matrix of one side; now and then turn its basis by a step of orthogonal iteration."
-    g = g.to(state[side].dtype)
-    gram = state[side].lerp_(g @ g.T, 1 - β2)
+    g, gram = _float32(g), _float32(state[side])
+    state[side] = gram.lerp_(g @ g.T, 1 - β2)
     if t == 0: state[f"{side}_basis"] = torch.linalg.eigh(gram.double()).eigenvectors.flip(1).to(gram.dtype)
-    elif t % frequency == 0: state[f"{side}_basis"] = torch.linalg.qr(gram @ state[f"{side}_basis"]).Q
+    elif t % frequency == 0: state[f"{side}_basis"] = torch.linalg.qr(gram @ _float32(state[f"{side}_basis"])).Q
