@@ -218,7 +218,7 @@ class _PythonsMax(_Rule):
     def update(self, p, g, state, lr, betas, eps): state["u"] = max(betas[1] * state["u"], g.abs() + eps)
 
 check_adamax.wrong("let `init` return `step=0`", _NoStep)
-check_adamax.wrong("it is torch.maximum", _PythonsMax)
+check_adamax.wrong("larger of two is torch.maximum", _PythonsMax)
 for _why, _mistake in _MISTAKES.items(): check_adamax.wrong(_why, _with(**_mistake))
 check_adamax.wrong("has not moved", _NewTensor)
 check_adamax.wrong("g was changed", _SpoilsG)
@@ -261,7 +261,7 @@ def adam_d(p, g, state, lr, betas, eps, weight_decay):
     p.mul_(1 - lr * weight_decay).sub_(lr * m / (v**.5 + eps))
 
 # %% ../../nbs/exercises/07_adaptive.ipynb #3198a1a5
-def _suspect(verdict):
+def _meant(verdict):
     "The entry of `SUSPECTS` that is meant, however it is written; None if there is none."
     def plain(text):
         text = " ".join(str(text).lower().split())
@@ -280,8 +280,8 @@ def check_four_adams(
     expect(isinstance(verdicts, dict) and set(verdicts) == set("abcd"), "give a verdict on each of a, b, c and d")
     if any(verdict is ... for verdict in verdicts.values()): raise NotImplementedError
     for name, verdict in verdicts.items():
-        expect(_suspect(verdict), f"{name}: {verdict!r} is no suspect; they are {', '.join(SUSPECTS)}")
-    verdicts = {name: _suspect(verdict) for name, verdict in verdicts.items()}
+        expect(_meant(verdict), f"{name}: {verdict!r} is no suspect; they are {', '.join(SUSPECTS)}")
+    verdicts = {name: _meant(verdict) for name, verdict in verdicts.items()}
     speaks = {"no bias correction": "without it, the first step at gradient 1 would be 3.2 lr: it is lr",
               "ε inside the root": "then a gradient of 1e-6 would take a first step of 0.01 lr: it takes more",
               "L2 instead of decoupled decay": "then a gradient of 0 would give a first step of lr, whatever the decay",
