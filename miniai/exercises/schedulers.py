@@ -220,6 +220,7 @@ def check_mended(
     expect(isinstance(Mended, type), "a class is asked for")
     if _code(Mended) == _code(_Stub) and "step" not in Mended.__dict__: raise NotImplementedError
     mine, right = _two_groups(Mended), _two_groups(_Variant)
+    if torch.allclose(mine, right, rtol=1e-5, atol=1e-9): return
     expect(mine.abs().max() > 0, "the rate of every step is still 0. Step 0 sets it to 0 in the optimizer: what does step 1 "
            "multiply?")
     expect(torch.equal(mine[8:], _two_groups(Mended, doubled_at=6)[8:]),
@@ -291,8 +292,16 @@ def check_plateau(
              "a loss that equals the best is no better: it counts": rates(equal=True),
              "one loss late: give the rate after each loss, not before it": rates(early=True)}
     mine = plateau_rates(list(losses), .8, .5, 2)
+    if not hasattr(mine, "__len__") and hasattr(mine, "__iter__"): mine = [*mine]
     if hasattr(mine, "__len__"): expect(len(mine) == 21, f"21 losses give as many rates, yours {len(mine)}")
     same(mine, rates(), "the rate after each loss", wrong)
+    other = plateau_rates(list(losses), .3, .2, 1)
+    if not hasattr(other, "__len__") and hasattr(other, "__iter__"): other = [*other]
+    why = "is an argument, and yours works for one value of it only"
+    same(other, _plateau(losses, .3, .2, 1), "the rate after each loss, from 0.3 with factor 0.2 and patience 1", {
+        f"`factor` {why}": _plateau(losses, .3, .5, 1), f"`patience` {why}": _plateau(losses, .3, .2, 2),
+        f"`lr` {why}": _plateau(losses, .8, .2, 1),
+        "factor and patience are arguments, and yours works for one value of each only": _plateau(losses, .3, .5, 2)})
 
 # %% ../../nbs/exercises/11_schedulers.ipynb #314e0f33
 @check_plateau.solution
@@ -311,6 +320,10 @@ for _why, _changed in {
     "at every further loss": dict(again=True), "equals the best": dict(equal=True), "one loss late": dict(early=True),
 }.items(): check_plateau.wrong(_why, partial(_plateau, **_changed))
 
+check_plateau.wrong("`factor` is an argument", lambda losses, lr, factor, patience: _plateau(losses, lr, .5, patience))
+check_plateau.wrong("`patience` is an argument", lambda losses, lr, factor, patience: _plateau(losses, lr, factor, 2))
+check_plateau.wrong("`lr` is an argument", lambda losses, lr, factor, patience: _plateau(losses, .8, factor, patience))
+check_plateau.wrong("factor and patience are", lambda losses, lr, factor, patience: _plateau(losses, lr, .5, 2))
 check_plateau.wrong("give as many rates", lambda losses, *arguments: _plateau(losses[:-1], *arguments))
 
 # %% ../../nbs/exercises/11_schedulers.ipynb #232ca6dd
