@@ -186,7 +186,7 @@ def orthogonalize(
     x = x / x.norm().clamp(min=eps)
     for _ in range(steps):
         gram = x @ x.T
-        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)  # aX + (bA + cA²)X, A = XXᵀ
     return x.T if tall else x
 
 # %% ../nbs/modules/08_optim_more.ipynb #09b0beaa
