@@ -19,7 +19,7 @@ from .learner import (
     Learner, MetricsCB, MixedPrecisionCB, NonFiniteLossError, ProgressCB, RecorderCB, SingleBatchCB)
 from .metrics import accuracy, soft_accuracy
 from .optim import (
-    SGD, Adadelta, Adagrad, Adam, AdamW, Lion, Muon, NAdam, RMSprop, ScheduleFreeAdamW)
+    SGD, Adadelta, Adagrad, Adam, AdamW, Lion, Muon, NAdam, RMSprop, SOAP, ScheduleFreeAdamW)
 from .predict import ece, ensemble, fit_temperature, predict_image, recalibrate_batchnorm
 from .sched import (
     BatchSchedCB, ConstantLR, CosineAnnealingLR, CosineAnnealingWarmRestarts, CyclicLR, EpochSchedCB, ExponentialLR,

@@ -14,14 +14,14 @@ from miniai.callbacks import ScheduleFreeCB
 from miniai.data import DataLoaders
 from miniai.learner import Callback, CancelFitException, Learner
 from miniai.optim import (
-    SGD, Adadelta, Adagrad, Adam, AdamW, Lion, Muon, NAdam, RMSprop, ScheduleFreeAdamW, TensorList, orthogonalize)
+    SGD, SOAP, Adadelta, Adagrad, Adam, AdamW, Lion, Muon, NAdam, RMSprop, ScheduleFreeAdamW, TensorList, orthogonalize)
 
 N_STEPS = 300
 LOOK = {1, 2, 3, 4, 6, 10, 20, 50, 99, 100, 101, 102, 120, 150, 151, 199, 200, 201, 202, 220, 250, 300}
 SHAPES = (), (3,), (2, 3), (0, 2), (3, 2, 2, 2)      # the last one is channels_last
 OURS = {cls.__name__: cls for cls in (SGD, Adagrad, RMSprop, Adadelta, Adam, AdamW, NAdam, Muon)}
-ALL = OURS | dict(Lion=Lion, ScheduleFreeAdamW=ScheduleFreeAdamW)
-ONE_BY_ONE = "Muon", "ScheduleFreeAdamW"             # they have no foreach
+ALL = OURS | dict(Lion=Lion, ScheduleFreeAdamW=ScheduleFreeAdamW, SOAP=SOAP)
+ONE_BY_ONE = "Muon", "ScheduleFreeAdamW", "SOAP"             # they have no foreach
 TORCH = {name: getattr(torch.optim, name) for name in OURS if hasattr(torch.optim, name)}
 
 
@@ -290,7 +290,7 @@ def newton_schulz(matrix, steps, a, b, c, eps):
     (.01, .9, True, 2., True, "match_rms_adamw", lambda rows, columns: .2 * np.sqrt(max(rows, columns)))])
 def test_muon_is_its_description(shape, lr, momentum, nesterov, weight_decay, maximize, adjust, factor):
     "Jordan et al. (2024): B = μB + G; the update is NewtonSchulz5(B), or with Nesterov of G + μB; kernels are flat."
-    theta, grads = drawn(2, *shape, n=60)
+    theta, grads = drawn(2, *shape)
     p = nn.Parameter(torch.from_numpy(theta.copy()))
     opt = Muon([p], lr, weight_decay, momentum, nesterov, adjust_lr_fn=adjust, maximize=maximize, dtype=torch.float64)
     rows, columns = shape[0], int(np.prod(shape[1:]))
@@ -363,7 +363,105 @@ def test_schedule_free_weighs_by_the_rate_where_that_changes():
     np.testing.assert_allclose(p.detach(), x, rtol=1e-9, atol=1e-11)
 
 
-@pytest.mark.parametrize("cls", [Lion, partial(Muon, dtype=torch.float64), ScheduleFreeAdamW])
+class SoapPaper:
+    "Vyas et al. (2024), algorithm 3; as in their code the first gradient only sets up the bases, which are handed over."
+    def __init__(self, theta, grad, bases, lr, b1, b2, eps, weight_decay, every):
+        self.shape, self.theta, self.t = theta.shape, as_matrix(theta), 0
+        self.numbers, self.every, self.bases = (lr, b1, b2, eps, weight_decay), every, bases
+        self.M, self.V = np.zeros_like(self.theta), np.zeros_like(self.theta)
+        self.grams = [(1 - b2) * side @ side.T for side in (as_matrix(grad), as_matrix(grad).T)]
+    def turn(self, x):
+        left, right = self.bases
+        return left.T @ x @ right
+    def step(self, g):
+        lr, b1, b2, eps, weight_decay = self.numbers
+        (left, right), G, self.t = self.bases, as_matrix(g), self.t + 1
+        self.M = b1 * self.M + (1 - b1) * G
+        self.V = b2 * self.V + (1 - b2) * self.turn(G)**2
+        m_hat, v_hat = self.turn(self.M) / (1 - b1**self.t), self.V / (1 - b2**self.t)
+        self.theta = (1 - lr * weight_decay) * self.theta - lr * left @ (m_hat / (np.sqrt(v_hat) + eps)) @ right.T
+        self.grams = [b2 * gram + (1 - b2) * side @ side.T for gram, side in zip(self.grams, (G, G.T))]
+        if self.t % self.every: return
+        self.bases = [q if kept else np.linalg.qr(gram @ q)[0] for q, gram, kept in zip(self.bases, self.grams, self.kept)]
+
+
+def as_matrix(x): return x.reshape(len(x), -1) if x.ndim > 1 else x.reshape(-1, 1)
+
+
+@pytest.mark.parametrize("maximize", [False, True])
+@pytest.mark.parametrize("shape, longest", [
+    ((1,), 100), ((4,), 100), ((4, 4), 100), ((3, 5), 100), ((5, 3), 100), ((4, 2, 3, 1), 100), ((3, 2, 2, 2), 100),
+    ((3, 5), 4), ((5, 3), 4), ((3, 5), 5), ((4, 4), 0)])
+@pytest.mark.parametrize("lr, b1, b2, eps, weight_decay, every", [(3e-3, .95, .95, 1e-8, .01, 10), (.01, .5, .9, 1e-3, 0., 3)])
+def test_soap_is_the_papers(shape, longest, lr, b1, b2, eps, weight_decay, every, maximize):
+    "Every parameter and every piece of state over 300 steps; a side that is too long, or of a vector, keeps its axes."
+    rng = np.random.default_rng(6)
+    theta, grads = rng.standard_normal(shape), rng.standard_normal((N_STEPS, *shape)) + rng.standard_normal(shape)
+    p = nn.Parameter(torch.from_numpy(theta.copy()).reshape(shape))
+    opt = SOAP([p], lr, (b1, b2), eps, weight_decay, every, longest, maximize=maximize)
+    steps = path(opt, p, grads)
+    np.testing.assert_array_equal(next(steps), theta, "the first step only measures")
+    state, sign = opt.state[p], -1 if maximize else 1
+    sides = [("left", as_matrix(grads[0])), ("right", as_matrix(grads[0]).T)]
+    kept = [len(shape) < 2 or len(side) > longest for _, side in sides]
+    assert [f"{name}_basis" not in state for name, _ in sides] == kept
+    bases = [np.eye(len(side)) if k else state[f"{name}_basis"].numpy().copy() for (name, side), k in zip(sides, kept)]
+    for q, (_, side), k in zip(bases, sides, kept):          # eigenvectors, those of the largest values first
+        inside = q.T @ side @ side.T @ q
+        np.testing.assert_allclose(q.T @ q, np.eye(len(q)), atol=1e-12)
+        if not k: np.testing.assert_allclose(inside, np.diag(np.sort(np.diag(inside))[::-1]), atol=1e-12)
+    paper = SoapPaper(theta, sign * grads[0], bases, lr, b1, b2, eps, weight_decay, every)
+    paper.kept = kept
+    for g, ours in zip(grads[1:], steps):
+        paper.step(sign * g)
+        np.testing.assert_allclose(as_matrix(ours), paper.theta, rtol=1e-8, atol=1e-9)
+    for name, theirs in (("exp_avg", paper.M), ("exp_avg_sq", paper.V)):
+        np.testing.assert_allclose(as_matrix(state[name].numpy()), theirs, rtol=1e-7, atol=1e-9)
+    for (name, _), gram, basis, k in zip(sides, paper.grams, paper.bases, kept):
+        if k: continue
+        np.testing.assert_allclose(state[name], gram, rtol=1e-9, atol=1e-10)
+        np.testing.assert_allclose(state[f"{name}_basis"], basis, rtol=1e-7, atol=1e-8)
+
+
+def test_soap_turns_with_the_problem_and_adam_does_not():
+    turn = torch.linalg.qr(torch.randn(4, 4, generator=torch.Generator().manual_seed(0))).Q
+    grads = torch.randn(100, 4, 3, generator=torch.Generator().manual_seed(1))
+    def end(cls, rows):
+        p = nn.Parameter(torch.zeros(4, 3))
+        opt = cls([p], lr=.01, weight_decay=0.)
+        for g in grads:
+            p.grad = rows @ g
+            opt.step()
+        return p.detach()
+    eye = torch.eye(4)
+    assert (end(AdamW, turn) - turn @ end(AdamW, eye)).abs().max() > .01
+    assert (end(SOAP, turn) - turn @ end(SOAP, eye)).abs().max() < 1e-6
+
+
+def test_soap_keeps_its_bases_in_float32_at_least():
+    "After loading too, where PyTorch gives all state the parameter's type."
+    p = nn.Parameter(torch.ones(4, 4, dtype=torch.bfloat16))
+    opt = SOAP([p], lr=.01)
+    for i, g in enumerate(torch.randn(24, 4, 4, generator=torch.Generator().manual_seed(0))):
+        if i == 7:
+            state = saved(opt.state_dict())
+            opt = SOAP([p], lr=.01)
+            opt.load_state_dict(state)
+        p.grad = g.bfloat16()
+        opt.step()
+    assert p.isfinite().all() and opt.state[p]["left_basis"].dtype == opt.state[p]["right"].dtype == torch.float32
+
+
+@pytest.mark.parametrize("name, value", [
+    ("precondition_frequency", 0), ("precondition_frequency", 2.5), ("precondition_frequency", True),
+    ("max_precond_dim", -1), ("max_precond_dim", .5), ("lr", -1.), ("eps", -1e-8), ("weight_decay", -.1),
+    ("betas", (1., .9)), ("betas", (.9, float("nan")))])
+def test_soap_refuses(name, value):
+    with pytest.raises((ValueError, TypeError), match=name if name != "lr" else "lr|learning"):
+        SOAP([nn.Parameter(torch.ones(2, 2))], **{name: value})
+
+
+@pytest.mark.parametrize("cls", [Lion, partial(Muon, dtype=torch.float64), ScheduleFreeAdamW, SOAP])
 def test_those_without_a_twin_go_on_from_their_state_dict(cls):
     start, grads = drawn(5, 3, 2, n=60)
     def go(save_at):
@@ -430,7 +528,7 @@ def test_a_refused_group_leaves_the_optimizer_as_it_was(name):
         assert after["state"].keys() == before["state"].keys()
         assert torch.equal(p.detach(), at) and len(opt.state) == 1
     opt.add_param_group(dict(params=[extra], lr=.2))
-    opt.step()
+    for _ in range(2): opt.step()                        # SOAP's first step only measures
     assert opt.param_groups[1]["lr"] == .2 and not torch.equal(extra.detach(), torch.ones(2, 3))
 
 
@@ -449,7 +547,7 @@ def test_sparse_gradients_are_refused_before_anything_changes(name):
     with pytest.raises(RuntimeError, match=f"{name} takes no sparse gradients: use sparse=False"): opt.step()
     assert torch.equal(p.detach(), torch.ones(2, 3)) and torch.equal(rows.weight.detach(), before) and not opt.state
     rows.weight.grad = rows.weight.grad.to_dense()
-    opt.step()
+    for _ in range(2): opt.step()                        # SOAP's first step only measures
     assert not torch.equal(p.detach(), torch.ones(2, 3)) and not torch.equal(rows.weight.detach(), before)
 
 
@@ -620,7 +718,9 @@ def test_parameters_of_lower_precision(name, dtype):
         g = torch.randn(2, 3, generator=torch.Generator().manual_seed(i)).to(dtype)
         p.grad, exact.grad = g, g.to(torch.float64)
         opt.step()
-    assert p.dtype == dtype and all(v.dtype == dtype for v in opt.state[p].values() if isinstance(v, torch.Tensor))
+    of_p = {key: v.dtype for key, v in opt.state[p].items() if isinstance(v, torch.Tensor)}
+    sides = {key for key in of_p if key.startswith(("left", "right"))}          # SOAP's: QR has no lower type
+    assert p.dtype == dtype and all(of_p[key] == (torch.float32 if key in sides else dtype) for key in of_p)
     tolerance = 1e-4 if dtype == torch.float32 else .05
     torch.testing.assert_close(p.double(), exact, rtol=tolerance, atol=tolerance)
     if name in TORCH and name != "NAdam" and dtype != torch.float16:
