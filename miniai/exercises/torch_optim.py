@@ -41,7 +41,7 @@ def _load(opt, p):
     return new
 def _defaults(opt, p): opt.defaults["lr"] = .5
 def _zeros(opt, p): p.grad.zero_()
-def _none(opt, p): p.grad = None
+def _absent(opt, p): p.grad = None
 
 def _yes(value, name):
     "A prediction of yes or no, however it is said."
@@ -61,12 +61,14 @@ def check_predictions(
     "Exercise 1: tries all four, and says which prediction is wrong and why."
     mine = predictions()
     expect(mine is not None, "the result is None: is there a `return`?")
-    names = "saved", "defaults", "zeros", "none"
+    names = "saved", "defaults", "zeros", "absent"
     if isinstance(mine, (np.ndarray, torch.Tensor)): mine = mine.tolist()
     if isinstance(mine, (tuple, list)) and len(mine) == 4: mine = dict(zip(names, mine))
     expect(isinstance(mine, dict), f"a dictionary of {', '.join(names)} is asked for")
     missing = [name for name in names if mine.get(name) is None]
-    expect(not missing, f"{', '.join(missing)}: no prediction")
+    others = [str(name) for name in mine if name not in names]
+    found = f" (found: {', '.join(others)})" if others else ""
+    expect(not missing, f"a prediction is missing for {', '.join(missing)}{found}")
     if any(mine[name] is ... for name in names): raise NotImplementedError
     why = dict(saved="what was loaded replaces the groups of the new optimizer, and the rate is in the groups",
                defaults="defaults fill in what a group leaves out when the group is made; a step reads the group")
@@ -76,23 +78,24 @@ def check_predictions(
         expect(math.isclose(value.item(), right, rel_tol=1e-3), f"{name}: not {value.item():g}: {why[name]}")
     expect(_yes(mine["zeros"], "zeros") == _next_step(_zeros)[1],
            "zeros: p does move: a gradient of 0 is a gradient, and the velocity of the steps before goes on")
-    expect(_yes(mine["none"], "none") == _next_step(_none)[1],
-           "none: p does not move: a parameter without a gradient is left out of the step, whatever its velocity is")
+    expect(_yes(mine["absent"], "absent") == _next_step(_absent)[1],
+           "absent: p does not move: a parameter without a gradient is left out of the step, whatever its velocity is")
 
 # %% ../../nbs/exercises/09_torch_optim.ipynb #3faf0e45
 @check_predictions.solution
-def predictions(): return dict(saved=.1, defaults=.1, zeros=True, none=False)
+def predictions(): return dict(saved=.1, defaults=.1, zeros=True, absent=False)
 
 # %% ../../nbs/exercises/09_torch_optim.ipynb #ea2c9a5f
 _wrong = check_predictions.wrong
-_wrong("replaces the groups", lambda: dict(saved=.5, defaults=.1, zeros=True, none=False))
-_wrong("a step reads the group", lambda: dict(saved=.1, defaults=.5, zeros=True, none=False))
-_wrong("the velocity of the steps before", lambda: dict(saved=.1, defaults=.1, zeros=False, none=False))
-_wrong("left out of the step", lambda: dict(saved=.1, defaults=.1, zeros="yes", none=True))
-_wrong("zeros, none: no prediction", lambda: dict(saved=.1, defaults=.1))
-_wrong("a learning rate is asked for", lambda: dict(saved=True, defaults=.1, zeros=True, none=False))
-_wrong("True or False", lambda: dict(saved=.1, defaults=.1, zeros=.1, none=False))
-_wrong("True or False", lambda: dict(saved=.1, defaults=.1, zeros="perhaps", none=False))
+_wrong("replaces the groups", lambda: dict(saved=.5, defaults=.1, zeros=True, absent=False))
+_wrong("a step reads the group", lambda: dict(saved=.1, defaults=.5, zeros=True, absent=False))
+_wrong("the velocity of the steps before", lambda: dict(saved=.1, defaults=.1, zeros=False, absent=False))
+_wrong("left out of the step", lambda: dict(saved=.1, defaults=.1, zeros="yes", absent=True))
+_wrong("missing for zeros, absent", lambda: dict(saved=.1, defaults=.1))
+_wrong("a learning rate is asked for", lambda: dict(saved=True, defaults=.1, zeros=True, absent=False))
+_wrong("True or False", lambda: dict(saved=.1, defaults=.1, zeros=.1, absent=False))
+_wrong("True or False", lambda: dict(saved=.1, defaults=.1, zeros="perhaps", absent=False))
+_wrong("found: default", lambda: dict(saved=.1, default=.1, zeros=True, absent=False))
 _wrong("a dictionary", lambda: .1);
 
 # %% ../../nbs/exercises/09_torch_optim.ipynb #f8b8cada
@@ -104,8 +107,10 @@ def _stub(model, lr):
     return opt
 
 def _named(f):
-    "The names in a function's instructions, in order: what it does, however the compiler calls it."
-    return [i.argval for i in dis.get_instructions(f) if isinstance(i.argval, str)] if inspect.isfunction(f) else None
+    "The names and constants in a function's instructions, in order: what it does, however the compiler calls it."
+    if not inspect.isfunction(f): return None
+    return [i.argval for i in dis.get_instructions(f)
+            if isinstance(i.argval, str) or i.opname in ("LOAD_CONST", "LOAD_SMALL_INT")]
 
 @exercise
 def check_finetune(
@@ -166,6 +171,12 @@ def _frozen(model): model[:-1].requires_grad_(False)
 
 _wrong = check_finetune.wrong
 _wrong("in no group, so they never move", _finetuner(late=True))
+def _other_rate(model, lr):
+    opt = torch.optim.SGD([dict(params=model[:-1].parameters(), lr=lr / 100),
+                           dict(params=model[-1].parameters())], lr=lr, momentum=.9)
+    model[-1] = nn.Linear(model[-1].in_features, 5)
+    return opt
+_wrong("in no group, so they never move", _other_rate)
 _wrong("is there a `return`", _finetuner(give=lambda model, opt: None))
 _wrong("the optimizer is asked for", _finetuner(give=lambda model, opt: (model, opt)))
 _wrong("five outputs", _finetuner(classes=10))
@@ -196,6 +207,24 @@ def _one_step(model, opt, x):
     opt.step()
 
 # %% ../../nbs/exercises/09_torch_optim.ipynb #506d9b3d
+def _adam(m, v, t, lr, betas, eps):
+    "Adam's step from its averages."
+    return -lr * m / (1 - betas[0]**t) / ((v / (1 - betas[1]**t)).sqrt() + eps)
+
+def _equal(a, b):
+    "Whether two nested dictionaries hold the same."
+    if isinstance(a, dict): return a.keys() == b.keys() and all(_equal(a[k], b[k]) for k in a)
+    if isinstance(a, list): return len(a) == len(b) and all(map(_equal, a, b))
+    return torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
+
+def _read(last_step, opt, p):
+    "What the answer gives; `p in a_list` stops where shapes differ."
+    try: return last_step(opt, p)
+    except RuntimeError as e:
+        expect("must match the size of tensor" not in str(e), "it compares tensors of different shapes. `p in a_list` compares "
+               "values: look for p with `is`, as in `any(q is p for q in group['params'])`")
+        raise
+
 @exercise
 def check_last_step(
     last_step,                   # your function: a torch.optim.Adam, one of its parameters → tensor of p's shape
@@ -212,8 +241,10 @@ def check_last_step(
             rule = lambda m, v, lr=lr: -lr * m / (v.sqrt() + eps)
             m_hat, v_hat = m / (1 - b1**t), v / (1 - b2**t)
             right = now - before[[q is p for q in model.parameters()].index(True)]
-            got = last_step(opt, p)
+            kept = deepcopy(opt.state_dict())
+            got = _read(last_step, opt, p)
             expect(torch.equal(p.detach(), now), "p was moved: only read")
+            expect(_equal(opt.state_dict(), kept), "the optimizer's state or groups were changed (`m /= …` works in place): only read")
             wrong = {"the sign is turned round: Adam goes against the gradient": -right,
                      "neither average is corrected for its start at 0": rule(m, v),
                      "the average of squares is not corrected for its start at 0": rule(m_hat, v),
@@ -221,6 +252,12 @@ def check_last_step(
                      "ε belongs outside the root": -lr * m_hat / (v_hat + eps).sqrt(),
                      "the correction has β to the power of the step, not the step before": rule(
                          m / (1 - b1**(t - 1)), v / (1 - b2**(t - 1))),
+                     "1 − β is the correction after one step: after t steps it is 1 − β to the power t": rule(
+                         m / (1 - b1), v / (1 - b2)),
+                     "betas and eps are PyTorch's defaults: take them from the group of p": _adam(m, v, t, lr, (.9, .999), 1e-8),
+                     "betas are PyTorch's defaults: take them from the group of p": _adam(m, v, t, lr, (.9, .999), eps),
+                     "ε is missing, or it is PyTorch's default: take it from the group of p": _adam(m, v, t, lr, betas, 1e-8),
+                     "ε is added before v is corrected: PyTorch adds it after": -lr * m_hat * (1 - b2**t)**.5 / (v.sqrt() + eps),
                      "the root is missing": -lr * m_hat / (v_hat + eps),
                      "that is the other group's learning rate: find the group that holds p":
                          rule(m_hat, v_hat, .11 - lr), "that is a direction: the learning rate is missing": right / lr}
@@ -253,13 +290,30 @@ for _why, _rule in {
     "root is missing": lambda m, v, m_hat, v_hat, lr, eps: -lr * m_hat / (v_hat + eps),
     "learning rate is missing": lambda m, v, m_hat, v_hat, lr, eps: -m_hat / (v_hat.sqrt() + eps),
     "other group": lambda m, v, m_hat, v_hat, lr, eps: -.1 * m_hat / (v_hat.sqrt() + eps),
-    "it must be": lambda m, v, m_hat, v_hat, lr, eps: -lr * m_hat / v_hat.sqrt(),
+    "ε is missing": lambda m, v, m_hat, v_hat, lr, eps: -lr * m_hat / v_hat.sqrt(),
+    "it must be": lambda m, v, m_hat, v_hat, lr, eps: -lr * m_hat / (v_hat.sqrt() + 2 * eps),
+    "after t steps": lambda m, v, m_hat, v_hat, lr, eps: -lr * (m / .2) / ((v / .1).sqrt() + eps),
+    "betas and eps are": lambda m, v, m_hat, v_hat, lr, eps: _adam(m, v, 4, lr, (.9, .999), 1e-8),
+    "betas are PyTorch": lambda m, v, m_hat, v_hat, lr, eps: _adam(m, v, 4, lr, (.9, .999), eps),
+    "before v is corrected": lambda m, v, m_hat, v_hat, lr, eps: -lr * m_hat * (1 - .9**4)**.5 / (v.sqrt() + eps),
 }.items(): check_last_step.wrong(_why, _adam_step(_rule))
 
 @check_last_step.wrong("only read")
 def _moves_it(opt, p):
     with torch.no_grad(): p.sub_(step := last_step(opt, p))
     return step
+
+@check_last_step.wrong("works in place")
+def _in_place(opt, p):
+    state = opt.state[p]
+    step = last_step(opt, p)
+    state["exp_avg"] /= 1 - .8**state["step"]
+    return step
+
+@check_last_step.wrong("look for p with `is`")
+def _with_in(opt, p):
+    group = next(g for g in opt.param_groups if p in g["params"])
+    return group["lr"] * last_step(opt, p)
 
 # %% ../../nbs/exercises/09_torch_optim.ipynb #31a0a871
 @exercise
@@ -291,7 +345,10 @@ def check_resume(
                                                  "tensors themselves, so copy them")
     expect(torch.equal(weights(new), at_break), "the model's weights are not those of the snapshot")
     expect(new_opt.state, "the optimizer has no state: its averages and its step count belong to the snapshot")
-    expect(new_opt.param_groups[0]["lr"] == .02, "the learning rate is not that of the snapshot")
+    expect([g["lr"] for g in new_opt.param_groups] == [.02, .1], "the learning rates of the groups are not those of the snapshot")
+    held = {id(p) for group in new_opt.param_groups for p in group["params"]}
+    expect(held == {id(p) for p in new.parameters()}, "the optimizer holds other tensors than the model: restore the weights in place")
+    expect(all(s["step"].item() == 3 for s in new_opt.state.values()), "the step count is not that of the snapshot")
     fresh = next(iter(new_opt.state.values()))
     moved = not torch.equal(fresh["exp_avg"], untouched[1]["state"][0]["exp_avg"])
     expect(not moved, "the optimizer's averages moved on with the training: copy them when you take the snapshot")
@@ -334,7 +391,15 @@ check_resume.wrong("moved on with the training", _by_reference, restore)
 check_resume.wrong("averages moved on", _half_copied, restore)
 check_resume.wrong("second restart", snapshot, _restore_reference)
 check_resume.wrong("learning rate", snapshot, _restore_without(_old_rate))
-check_resume.wrong("end elsewhere", snapshot, _restore_without(_no_count))
+check_resume.wrong("step count", snapshot, _restore_without(_no_count))
+check_resume.wrong("learning rates", snapshot, _restore_without(lambda state: state["param_groups"][1].update(lr=.2)))
+
+def _restore_assigned(saved, model, opt):
+    weights, state = deepcopy(saved)
+    model.load_state_dict(weights, assign=True)
+    opt.load_state_dict(state)
+
+check_resume.wrong("other tensors", snapshot, _restore_assigned);
 
 # %% ../../nbs/exercises/09_torch_optim.ipynb #cb90df6f
 _RACERS = dict(sgd=torch.optim.SGD, momentum=partial(torch.optim.SGD, momentum=.9), adagrad=torch.optim.Adagrad,
