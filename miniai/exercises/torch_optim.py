@@ -313,7 +313,7 @@ def _in_place(opt, p):
 @check_last_step.wrong("look for p with `is`")
 def _with_in(opt, p):
     group = next(g for g in opt.param_groups if p in g["params"])
-    return group["lr"] * last_step(opt, p)
+    return group["lr"] and last_step(opt, p)
 
 # %% ../../nbs/exercises/09_torch_optim.ipynb #31a0a871
 @exercise
@@ -348,10 +348,10 @@ def check_resume(
     expect([g["lr"] for g in new_opt.param_groups] == [.02, .1], "the learning rates of the groups are not those of the snapshot")
     held = {id(p) for group in new_opt.param_groups for p in group["params"]}
     expect(held == {id(p) for p in new.parameters()}, "the optimizer holds other tensors than the model: restore the weights in place")
-    expect(all(s["step"].item() == 3 for s in new_opt.state.values()), "the step count is not that of the snapshot")
     fresh = next(iter(new_opt.state.values()))
     moved = not torch.equal(fresh["exp_avg"], untouched[1]["state"][0]["exp_avg"])
     expect(not moved, "the optimizer's averages moved on with the training: copy them when you take the snapshot")
+    expect(all(s["step"].item() == 3 for s in new_opt.state.values()), "the step count is not that of the snapshot")
     expect(torch.equal(go_on(new, new_opt), right), "trained on, the weights end elsewhere than without a break")
     expect(torch.equal(go_on(*restart()), right), "the second restart ends elsewhere: the first one changed the "
                                                   "snapshot, as load_state_dict makes no copy")
