@@ -1977,6 +1977,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                               'miniai.sched.exponential': ('annealing.html#exponential', 'miniai/sched.py'),
                               'miniai.sched.linear': ('annealing.html#linear', 'miniai/sched.py'),
                               'miniai.sched.one_cycle': ('one_cycle.html#one_cycle', 'miniai/sched.py'),
+                              'miniai.sched.one_minus_sqrt': ('annealing.html#one_minus_sqrt', 'miniai/sched.py'),
                               'miniai.sched.polynomial': ('annealing.html#polynomial', 'miniai/sched.py'),
                               'miniai.sched.schedule_recorder': ('modules/sched.html#schedule_recorder', 'miniai/sched.py'),
                               'miniai.sched.step': ('annealing.html#step', 'miniai/sched.py')},
