@@ -191,7 +191,7 @@ class _FirstForAll(_Cosine):
 class _SecondFromFirst(_Cosine):
     def __init__(self, optimizer, T_max): super().__init__(optimizer, T_max); self.base_lrs = [self.base_lrs[0]] * 2
 
-# %% ../../nbs/exercises/10_annealing.ipynb #d86ca08a
+# %% ../../nbs/exercises/10_annealing.ipynb #6f2a022c
 class _Rates(Callback):
     "The rate that each training batch is trained with, whoever changes it after that."
     order = 1000
@@ -237,9 +237,9 @@ class _Epochs(_Anneal):
         if learn.training: self.sched.step()
 
 def _code(cls):
-    "What its methods do, wherever it is written."
+    "The names and constants in each of its methods; the compiled code depends on where an import stands."
     codes = {name: f.__code__ for name, f in vars(cls).items() if hasattr(f, "__code__")}
-    return {name: (code.co_code, code.co_names, code.co_consts) for name, code in codes.items()}
+    return {name: (code.co_names, code.co_consts) for name, code in codes.items()}
 
 # %% ../../nbs/exercises/10_annealing.ipynb #2acb6711
 _ANEW = "the cosine begins anew in each epoch, from the rate of now: make the scheduler once a fit"
