@@ -98,7 +98,7 @@ def check_training_flops(
     training_flops,              # your function: layer, batch → FLOPs of forward and back
 ):
     "Exercise 2: names gradients that nobody needs, forgotten ones, the batch, and PyTorch's count of groups."
-    for make, shape in ((partial(nn.Conv2d, 1, 16, 3, padding=1), (2, 1, 28, 28)), (partial(nn.Linear, 30, 7), (5, 30)),
+    for make, shape in ((partial(nn.Conv2d, 1, 16, 3, padding=1), (7, 1, 28, 28)), (partial(nn.Linear, 30, 7), (5, 30)),
                         (partial(nn.Conv2d, 8, 8, 3, groups=8, bias=False), (3, 8, 9, 9))):
         for is_data, frozen in ((True, False), (False, False), (True, True), (False, True)):
             layer, x = make().requires_grad_(not frozen), torch.zeros(shape, requires_grad=not is_data)
@@ -106,7 +106,8 @@ def check_training_flops(
             right = n * (3 - is_data - frozen)
             case = (f"a {type(layer).__name__} with {'frozen' if frozen else 'trained'} weights, x "
                     f"{'is data' if is_data else 'needs a gradient'}")
-            wrong = {"nobody needs the gradient of the data": n * (3 - frozen) if is_data else None,
+            wrong = {"neither data nor frozen weights need a gradient": 2 * n if is_data and frozen else None,
+                     "nobody needs the gradient of the data": n * (3 - frozen) if is_data else None,
                      "frozen weights need no gradient": n * (3 - is_data) if frozen else None,
                      "three times the way forward only where weights and x both need a gradient": 3 * n,
                      "that is the way forward alone": n, "the whole batch counts": right / shape[0],
@@ -124,7 +125,10 @@ for _why, _answer in {
         "nobody needs the gradient of the data": lambda layer, x: flops(layer, x) * (2 + layer.weight.requires_grad),
         "x is data: nobody needs": lambda layer, x: 3 * flops(layer, x),
         "x needs a gradient: it must be": lambda layer, x: 2 * flops(layer, x) + 1,
-        "frozen weights need no gradient": lambda layer, x: flops(layer, x) * (2 + x.requires_grad),
+        "neither data nor frozen weights": lambda layer, x: flops(layer, x) * (
+            2 + (x.requires_grad and layer.weight.requires_grad)),
+        "frozen weights need no gradient": lambda layer, x: flops(layer, x) * (
+            2 + x.requires_grad - (not x.requires_grad and not layer.weight.requires_grad)),
         "the way forward alone": flops,
         "the whole batch counts": lambda layer, x: training_flops(layer, x) / len(x),
         "those are multiply-adds": lambda layer, x: training_flops(layer, x) / 2,
