@@ -763,6 +763,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                           'miniai/exercises/model_cost.py'),
                                              'miniai.exercises.model_cost._torchs_count': ( 'exercises/model_cost.html#_torchs_count',
                                                                                             'miniai/exercises/model_cost.py'),
+                                             'miniai.exercises.model_cost._until_dearer': ( 'exercises/model_cost.html#_until_dearer',
+                                                                                            'miniai/exercises/model_cost.py'),
                                              'miniai.exercises.model_cost._wrong_counts': ( 'exercises/model_cost.html#_wrong_counts',
                                                                                             'miniai/exercises/model_cost.py'),
                                              'miniai.exercises.model_cost.by_hand': ( 'exercises/model_cost.html#by_hand',

@@ -7,13 +7,14 @@ __all__ = ['check_by_hand', 'by_hand', 'check_training_flops', 'training_flops',
 # %% ../../nbs/exercises/14_model_cost.ipynb #27adbb20
 "Checks, solutions and known mistakes of lesson 14's exercises."
 from functools import partial
+from math import isinf
 from statistics import mean
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..cost import flops, layer_flops
+from ..cost import count_parameters, flops, layer_flops
 from ..data import fashion_mnist
 from . import WrongAnswer, exercise, expect, numbers, same
 from ..hooks import init_weights
@@ -32,18 +33,21 @@ def _six_layers() -> nn.Sequential:  # for a picture [n, 1, 28, 28]
 def _wrong_counts(layer, x, y, right):
     "{the mistake: the FLOPs that it gives} for a layer, its input and its output."
     wrong = {"those are multiply-adds: a multiplication and an addition are two": right / 2}
-    if not right: return {"an average has no weights: it counts as 0": x.numel()}
     wrong["the bias is counted too: here, as in PyTorch's counter, it is left out"] = right + y.numel()
+    wrong["those are the parameters"] = count_parameters(layer)
     if isinstance(layer, nn.Conv2d):
         pixels = y[0, 0].numel()
         wrong |= {"that takes the input's pixels: the kernel is used once for each pixel of the output":
                       right / pixels * x[0, 0].numel(),
+                  "the first layer has halved the picture of 28×28 pixels": right / pixels * 28 * 28,
+                  "with its padding of 2 it puts out 14×14 pixels, not 12×12": right / pixels * 12 * 12,
                   "that takes the block's next size: the stride belongs to one layer only": right / 4,
                   "groups: each output channel sees only the channels of its group": right * layer.groups,
                   "a kernel has a height and a width": right / layer.kernel_size[0],
                   "each output channel sees all input channels of its group": right / layer.weight.shape[1],
                   "all output channels cost": right / layer.out_channels,
                   "that is for one pixel: the kernel is used at every pixel of the output": right / pixels}
+    else: wrong |= {"the mean leaves one number a channel, so 24 come in, and not 24 · 49": right * 49}
     return wrong
 
 @exercise
@@ -52,11 +56,16 @@ def check_by_hand(
 ):
     "Exercise 1: names multiply-adds, the input's size, and forgotten groups, kernels and channels."
     answers, x = by_hand(), torch.zeros(1, 1, 28, 28)
+    if isinstance(answers, (list, tuple)):
+        for i, answer in enumerate(answers):
+            expect(answer is not None and not isinstance(answer, str), f"layer {i + 1}: {answer!r} is not a number")
     found = numbers(answers, "by_hand()").shape
     expect(len(found) == 1 and found[0] == 6, f"six layers have six numbers of FLOPs; yours: {list(found)}")
     for i, (layer, answer) in enumerate(zip(_six_layers(), answers)):
         y = layer(x)
+        expect(not isinf(float(answer)), "float16 ends at 65,504: give the numbers as int or float32")
         right, name = layer_flops(layer, y), f"layer {i + 1}, {type(layer).__name__}"
+        expect(right or not float(answer), f"{name}: an average has no weights, so it counts as 0")
         wrong = {f"{name}: {why}": value for why, value in _wrong_counts(layer, x, y, right).items()}
         try: same(answer, right, name, wrong)
         except WrongAnswer as e: raise e if str(e) in wrong else WrongAnswer(f"{name}: it is not {float(answer):,.0f}")
@@ -83,7 +92,12 @@ for _why, _answer in [
         ("sees all input channels", _changed(2, 1 / 8)), ("all output channels cost", _changed(3, 1 / 24)),
         ("at every pixel", _changed(2, 1 / 196)), ("layer 1, Conv2d: the bias is counted", _changed(0, 1, 14 * 14 * 8)),
         ("layer 6, Linear: the bias is counted", _changed(5, 1, 10)), ("it is not 50,183", _changed(2, 1, 7)),
-        ("an average has no weights", _changed(4, 1, 24 * 49))]: check_by_hand.wrong(_why, _answer)
+        ("an average has no weights", _changed(4, 1, 24 * 49)), ("an average has no weights", _changed(4, 1, 24 * 50)),
+        ("layer 2, Conv2d: the first layer has halved", _changed(1, 4)), ("not 12×12", _changed(0, 144 / 196)),
+        ("layer 4, Conv2d: the first layer has halved", _changed(3, 16)), ("not 24 · 49", _changed(5, 49)),
+        ("layer 1, Conv2d: those are the parameters", lambda: [208, *by_hand()[1:]]),
+        ("layer 5: None is not a number", lambda: [None if n == 0 else n for n in by_hand()]),
+        ("float16 ends at", lambda: torch.tensor(by_hand()).half())]: check_by_hand.wrong(_why, _answer)
 
 # %% ../../nbs/exercises/14_model_cost.ipynb #59ee9324
 def _torchs_count(layer, x):
@@ -98,23 +112,28 @@ def check_training_flops(
     training_flops,              # your function: layer, batch → FLOPs of forward and back
 ):
     "Exercise 2: names gradients that nobody needs, forgotten ones, the batch, and PyTorch's count of groups."
-    for make, shape in ((partial(nn.Conv2d, 1, 16, 3, padding=1), (7, 1, 28, 28)), (partial(nn.Linear, 30, 7), (5, 30)),
-                        (partial(nn.Conv2d, 8, 8, 3, groups=8, bias=False), (3, 8, 9, 9))):
-        for is_data, frozen in ((True, False), (False, False), (True, True), (False, True)):
+    for kind, make, shape in (("Conv2d", partial(nn.Conv2d, 1, 16, 3, padding=1), (7, 1, 28, 28)),
+                              ("Linear", partial(nn.Linear, 30, 7), (5, 30)),
+                              ("depthwise Conv2d", partial(nn.Conv2d, 8, 8, 3, groups=8, bias=False), (3, 8, 9, 9))):
+        for is_data, frozen in ((False, False), (True, False), (True, True), (False, True)):
             layer, x = make().requires_grad_(not frozen), torch.zeros(shape, requires_grad=not is_data)
+            answer = training_flops(layer, x)          # first: what follows runs backward on both
             n = flops(layer, x)
             right = n * (3 - is_data - frozen)
-            case = (f"a {type(layer).__name__} with {'frozen' if frozen else 'trained'} weights, x "
+            case = (f"a {kind} with {'frozen' if frozen else 'trained'} weights, x "
                     f"{'is data' if is_data else 'needs a gradient'}")
-            wrong = {"neither data nor frozen weights need a gradient": 2 * n if is_data and frozen else None,
+            wrong = {"the bias has no weight matrix: ask the weight alone": 4 * n if not (is_data or frozen) else None,
+                     "those are two parts of three: the way forward, the gradient for x, the gradient for the weights":
+                         2 * n if not (is_data or frozen) else None,
+                     "neither data nor frozen weights need a gradient": 2 * n if is_data and frozen else None,
                      "nobody needs the gradient of the data": n * (3 - frozen) if is_data else None,
                      "frozen weights need no gradient": n * (3 - is_data) if frozen else None,
                      "three times the way forward only where weights and x both need a gradient": 3 * n,
                      "that is the way forward alone": n, "the whole batch counts": right / shape[0],
-                     "those are multiply-adds": right / 2, "that is the way back alone: add the way forward": right - n,
+                     "those are multiply-adds": right / 2, "that is the way back alone: add the way forward": right - n if is_data or frozen else None,
                      "PyTorch's counter forgets the groups in the gradient for the weights": _torchs_count(layer, x)}
             wrong = {f"{case}: {why}": value for why, value in wrong.items() if value not in (None, right)}
-            same(training_flops(layer, x), right, case, wrong)
+            same(answer, right, case, wrong)
 
 # %% ../../nbs/exercises/14_model_cost.ipynb #b7a3da85
 @check_training_flops.solution
@@ -132,8 +151,13 @@ for _why, _answer in {
         "the way forward alone": flops,
         "the whole batch counts": lambda layer, x: training_flops(layer, x) / len(x),
         "those are multiply-adds": lambda layer, x: training_flops(layer, x) / 2,
-        "the way back alone": lambda layer, x: training_flops(layer, x) - flops(layer, x),
-        "forgets the groups": _torchs_count,
+        "two parts of three": lambda layer, x: 2 * flops(layer, x),
+        "of three: the way": lambda layer, x: training_flops(layer, x) - flops(layer, x),
+        "that is the way forward": lambda layer, x: flops(layer, x) * (
+            1 + (x.grad is not None) + (layer.weight.grad is not None)),
+        "the bias has no weight matrix": lambda layer, x: flops(layer, x) * (
+            1 + x.requires_grad + sum(p.requires_grad for p in layer.parameters())),
+        "a depthwise Conv2d with trained weights, x needs a gradient: PyTorch's counter forgets": _torchs_count,
         "training_flops stops with": lambda layer, x: layer(x).sum().backward()}.items():
     check_training_flops.wrong(_why, _answer)
 
@@ -148,13 +172,16 @@ def check_needed(
     dearer = "a dearer network, however good, does not beat yours"
     near = "a dearer network, however near, does not beat yours"
     nearest = "the nearest in cost is not the best of the cheaper ones: take the highest accuracy"
-    cases = {3: (.92, {line: .915, near: .91, dearer: .93, "there is a better one that is still cheaper": .90}),
+    order = "the points are in no order: look at all of them"
+    cases = {3: (.92, {order: 0, line: .915, near: .91, dearer: .93, "there is a better one that is still cheaper": .90}),
              5: (.92, {nearest: .91, dearer: .93, line: .915, f"{line} of the front": .925}),
              2: (.92, {"a network of the same cost counts: it beats yours with a higher accuracy": .90}),
              .5: (0, {"nothing is as cheap: the answer is 0": .90, f"nothing is as cheap, and {dearer}": .93})}
     for cost, (right, wrong) in cases.items():
         wrong = {f"cost {cost}: {why}": value for why, value in wrong.items()}
-        same(needed(list(points), cost), right, f"needed(points, {cost})", wrong)
+        answer, name = needed(list(points), cost), f"needed({points}, {cost})"
+        expect(numbers(answer, name).numel() == 1, f"{name} gives {numbers(answer).numel()} numbers: give the accuracy alone")
+        same(answer, right, name, wrong)
 
 # %% ../../nbs/exercises/14_model_cost.ipynb #c5df0fdc
 @check_needed.solution
@@ -175,6 +202,16 @@ check_needed.wrong("same cost", lambda points, cost: max((v for c, v in points i
 check_needed.wrong("nearest in cost", lambda points, cost: max((c, v) for c, v in [(0, 0), *points] if c <= cost)[1])
 check_needed.wrong("stops with ValueError", lambda points, cost: max(v for c, v in points if c <= cost))
 check_needed.wrong("nothing is as cheap", lambda points, cost: needed(points, cost) or .90)
+def _until_dearer(points, cost):
+    best = 0
+    for c, value in points:
+        if c > cost: break
+        best = max(best, value)
+    return best
+
+check_needed.wrong("in no order", _until_dearer)
+check_needed.wrong("the accuracy alone", lambda points, cost: max((p for p in points if p[0] <= cost),
+                                                                  key=lambda p: p[1], default=(0, 0)))
 check_needed.wrong("it must be 0.92", lambda points, cost: needed(points, cost) + .02);
 
 # %% ../../nbs/exercises/14_model_cost.ipynb #44b5701f
@@ -206,6 +243,7 @@ def check_under_budget(
     expect(cost <= 5e6, f"{cost / 1e6:.2f} MFLOPs a picture: the budget is 5")
     data = fashion_mnist()
     if len(data.train_x) >= 10_000: _race(small_net, data)
+    else: print("Its cost and its shape are right. With so few pictures it is not trained.")
 
 # %% ../../nbs/exercises/14_model_cost.ipynb #93a459d8
 @check_under_budget.solution
