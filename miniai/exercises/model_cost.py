@@ -54,7 +54,7 @@ def _wrong_counts(layer, x, y, right):
 def check_by_hand(
     by_hand,                     # your function: () → six numbers
 ):
-    "Exercise 1: names multiply-adds, the input's size, and forgotten groups, kernels and channels."
+    "Exercise 1: names multiply-adds, a wrong size of picture, parameters, and forgotten groups, kernels and channels."
     answers, x = by_hand(), torch.zeros(1, 1, 28, 28)
     if isinstance(answers, (list, tuple)):
         for i, answer in enumerate(answers):
@@ -111,7 +111,7 @@ def _torchs_count(layer, x):
 def check_training_flops(
     training_flops,              # your function: layer, batch → FLOPs of forward and back
 ):
-    "Exercise 2: names gradients that nobody needs, forgotten ones, the batch, and PyTorch's count of groups."
+    "Exercise 2: names gradients that nobody needs, forgotten ones, the bias, the batch, and PyTorch's count of groups."
     for kind, make, shape in (("Conv2d", partial(nn.Conv2d, 1, 16, 3, padding=1), (7, 1, 28, 28)),
                               ("Linear", partial(nn.Linear, 30, 7), (5, 30)),
                               ("depthwise Conv2d", partial(nn.Conv2d, 8, 8, 3, groups=8, bias=False), (3, 8, 9, 9))):
@@ -133,7 +133,7 @@ def check_training_flops(
                      "those are multiply-adds": right / 2, "that is the way back alone: add the way forward": right - n if is_data or frozen else None,
                      "PyTorch's counter forgets the groups in the gradient for the weights": _torchs_count(layer, x)}
             wrong = {f"{case}: {why}": value for why, value in wrong.items() if value not in (None, right)}
-            same(answer, right, case, wrong)
+            same(answer, right, f"{case}: your count", wrong)
 
 # %% ../../nbs/exercises/14_model_cost.ipynb #b7a3da85
 @check_training_flops.solution
@@ -143,7 +143,7 @@ def training_flops(layer, x): return flops(layer, x) * (1 + layer.weight.require
 for _why, _answer in {
         "nobody needs the gradient of the data": lambda layer, x: flops(layer, x) * (2 + layer.weight.requires_grad),
         "x is data: nobody needs": lambda layer, x: 3 * flops(layer, x),
-        "x needs a gradient: it must be": lambda layer, x: 2 * flops(layer, x) + 1,
+        "x needs a gradient: your count is": lambda layer, x: 2.5 * flops(layer, x),
         "neither data nor frozen weights": lambda layer, x: flops(layer, x) * (
             2 + (x.requires_grad and layer.weight.requires_grad)),
         "frozen weights need no gradient": lambda layer, x: flops(layer, x) * (
@@ -158,7 +158,7 @@ for _why, _answer in {
         "the bias has no weight matrix": lambda layer, x: flops(layer, x) * (
             1 + x.requires_grad + sum(p.requires_grad for p in layer.parameters())),
         "a depthwise Conv2d with trained weights, x needs a gradient: PyTorch's counter forgets": _torchs_count,
-        "training_flops stops with": lambda layer, x: layer(x).sum().backward()}.items():
+        "training_flops stops with": lambda layer, x: layer(x).sum().backward() or training_flops(layer, x)}.items():
     check_training_flops.wrong(_why, _answer)
 
 # %% ../../nbs/exercises/14_model_cost.ipynb #55aee80a
