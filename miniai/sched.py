@@ -432,7 +432,7 @@ def exponential(
     end: float,                  # at the end, of the same sign: 0 is never reached
 ):                               # progress 0 … 1 → value
     "By the same factor in equal times. Raises ValueError for values that no factor joins."
-    if not start * end > 0: raise ValueError(f"exponential goes from {start} to {end}: both must be above 0")
+    if not start * end > 0: raise ValueError(f"exponential goes from {start} to {end}: both must have the same sign, and not be 0")
     return lambda t: start * (end / start) ** t
 
 # %% ../nbs/10_annealing.ipynb #41857bb5

@@ -27,17 +27,26 @@ def check_predictions(
     predictions,                 # your function: () → four learning rates
 ):
     "Exercise 1: rejects counting in the wrong unit, a cosine that stops, and the wrong rate to begin from."
+    expect(callable(predictions), "give the function itself, without calling it")
     found = predictions()
     if isinstance(found, dict): found = [*found.values()]
-    if isinstance(found, (tuple, list)) and any(f is ... or f is None for f in found): raise NotImplementedError
+    if isinstance(found, (tuple, list)) and len(found):
+        missing = [letter for letter, f in zip("abcd", found) if f is ... or f is None]
+        if len(missing) == len(found): raise NotImplementedError
+        expect(not missing, f"{', '.join(missing)}: not answered yet")
     found = numbers(found, "the result").flatten()
     expect(found.shape == (4,), f"four rates are asked for, of a, b, c and d; these are {found.numel()}")
     slips = [(_cos(2, 300), {_cos(299, 300): "EpochSchedCB steps only twice before the last batch, after the first and the "
                              "second epoch: k is 2 of 300", _cos(2, 3): "that is right for T_max=3, but here T_max is 300",
-                             _cos(3, 300): "in the third epoch the scheduler has stepped twice"}),
-             (_cos(250, 100), {0.: "after T_max the cosine does not stay at 0: it climbs again",
-                               _BEGINS: "that is the rate at batch 200, after a whole period of the cosine",
-                               _cos(250, 300): "that is right for T_max=300, but here T_max is 100"}),
+                             _cos(3, 300): "in the third epoch the scheduler has stepped twice",
+                             1.: "that is a share of 0.08; the rate itself is asked for"}),
+             (_cos(160, 120), {0.: "after T_max the cosine does not stay at 0: it climbs again",
+                               _cos(40, 120): "after T_max the cosine does not begin anew at 0.08: it climbs from 0",
+                               _BEGINS: "that is the first rate; 160 steps have been taken since",
+                               _cos(160, 120) / _BEGINS: "that is a share of 0.08; the rate itself is asked for",
+                               _cos(159, 120): "counted from 0, batch 160 comes after 160 steps, not 159",
+                               _cos(161, 120): "counted from 0, batch 160 comes after 160 steps, not 161",
+                               _cos(160, 300): "that is right for T_max=300, but here T_max is 120"}),
              (.01, {.04: "ExponentialLR begins at the present rate, 0.02, not at initial_lr",
                     .02: "that is its rate before its first step; after it there is a factor of 0.5"}),
              (.04, {.01: "LambdaLR multiplies base_lrs, which come from initial_lr: 0.08",
@@ -54,29 +63,37 @@ def check_predictions(
 @check_predictions.solution
 def predictions():
     a = .08 * (1 + math.cos(math.pi * 2 / 300)) / 2      # two steps of 300: hardly less than 0.08
-    b = .08 * (1 + math.cos(math.pi * 250 / 100)) / 2    # past T_max the cosine climbs
+    b = .08 * (1 + math.cos(math.pi * 160 / 120)) / 2    # past T_max the cosine climbs
     c = .02 * .5                                         # from the present rate
     d = .08 * .5                                         # from initial_lr
     return a, b, c, d
 
 # %% ../../nbs/exercises/10_annealing.ipynb #981f991e
 _wrong = check_predictions.wrong
-_wrong("k is 2 of 300", lambda: (0., .04, .01, .04))
-_wrong("right for T_max=3,", lambda: (.02, .04, .01, .04))
+_wrong("k is 2 of 300", lambda: (0., .02, .01, .04))
+_wrong("right for T_max=3,", lambda: (.02, .02, .01, .04))
 _wrong("it climbs again", lambda: (.08, 0., .01, .04))
-_wrong("at batch 200", lambda: (.08, .08, .01, .04))
-_wrong("right for T_max=300", lambda: (.08, .08 * (1 + math.cos(math.pi * 250 / 300)) / 2, .01, .04))
-_wrong("begins at the present rate", lambda: (.08, .04, .04, .04))
-_wrong("before its first step", lambda: (.08, .04, .02, .04))
-_wrong("from initial_lr: 0.08", lambda: (.08, .04, .01, .01))
-_wrong("d: that is its rate before", lambda: (.08, .04, .01, .08))
-_wrong("never looks at the present rate", lambda: (.08, .04, .01, .02))
-_wrong("four rates are asked for", lambda: (.08, .04, .01))
-_wrong("in per cent", lambda: (8, 4, 1, 4))
-_wrong("b: the rate is not 0.06", lambda: (.08, .06, .01, .04))
+_wrong("that is the first rate", lambda: (.08, .08, .01, .04))
+_wrong("right for T_max=300", lambda: (.08, .08 * (1 + math.cos(math.pi * 160 / 300)) / 2, .01, .04))
+_wrong("begins at the present rate", lambda: (.08, .02, .04, .04))
+_wrong("before its first step", lambda: (.08, .02, .02, .04))
+_wrong("from initial_lr: 0.08", lambda: (.08, .02, .01, .01))
+_wrong("d: that is its rate before", lambda: (.08, .02, .01, .08))
+_wrong("never looks at the present rate", lambda: (.08, .02, .01, .02))
+_wrong("four rates are asked for", lambda: (.08, .02, .01))
+_wrong("in per cent", lambda: (8, 2, 1, 4))
+_wrong("b: the rate is not 0.07", lambda: (.08, .07, .01, .04))
+_wrong("does not begin anew", lambda: (.08, .06, .01, .04))
+_wrong("not 159", lambda: (.08, _cos(159, 120), .01, .04))
+_wrong("a: that is a share of 0.08", lambda: (1., .25, .125, .5))
+_wrong("b: that is a share of 0.08", lambda: (.08, .25, .125, .5))
+_wrong("b, d: not answered yet", lambda: (.08, ..., .01, None))
+_wrong("without calling it", (.08, .02, .01, .04))
 _wrong("is there a `return`", lambda: print(end=""));
 
 # %% ../../nbs/exercises/10_annealing.ipynb #a54253a9
+_DEFAULT = torch.optim.SGD([torch.zeros(1)]).defaults["lr"]      # of groups that all have a rate of their own
+
 def _driven(sched_func, T_max, n_batches=5):
     "The rates of two groups, .5 and .05, over two epochs and after them, when BatchSchedCB drives the scheduler."
     def two_groups(params, lr): return torch.optim.SGD([dict(params=[p], lr=r) for p, r in zip(params, (lr, lr / 10))])
@@ -91,9 +108,14 @@ def check_cosine_sched(
     MyCosine,                    # your class; takes an optimizer and T_max, has step()
 ):
     "Exercise 2: rejects one off, steps an epoch, compounding, forgotten groups and six wrong cosines."
+    def made(optimizer, T_max):
+        sched = MyCosine(optimizer, T_max=T_max)
+        for thing in (sched, *getattr(sched, "__dict__", {}).values()):
+            expect(not isinstance(thing, lr_scheduler.LRScheduler), "one of PyTorch's schedulers does the work: write the step yourself")
+        return sched
     t = torch.arange(11).double() / 10
     right = (1 + torch.cos(math.pi * t)) / 2
-    wrong = {"the rate never changes: step must write it into each group": torch.ones(11).double(),
+    wrong = {"the rate never changes: step must count up, and write the new rate into each group": torch.ones(11).double(),
              "one step ahead: the first batch is trained with the whole rate, so making the scheduler must not step":
                  (1 + torch.cos(math.pi * (t + .1))) / 2,
              "one step behind: count the step first, then compute the rate": right[[0, *range(10)]],
@@ -104,9 +126,16 @@ def check_cosine_sched(
              "that begins at twice the rate: it is (1 + cos) / 2": 1 + torch.cos(math.pi * t),
              "that is a quarter of a cosine, not half: the angle goes to π": torch.cos(math.pi / 2 * t),
              "that is a straight line": 1 - t,
-             "upside down: it begins at 0": 1 - right}
-    first, second = _driven(MyCosine, 10)
-    never = torch.allclose(first, first[0])
+             "upside down: it begins at 0": 1 - right,
+             "the counter goes up once for each group: count the step before the loop over the groups":
+                 (1 + torch.cos(math.pi * torch.tensor([0., *range(1, 20, 2)]).double() / 10)) / 2,
+             "`//` drops the fraction: progress is steps / T_max": torch.tensor([1.] * 10 + [0.]).double(),
+             "that is the factor alone: multiply it by the rate that the group began with":
+                 torch.tensor([1., *(2 * right[1:])]).double(),
+             "optimizer.defaults is not what the groups have: start from each group's own rate":
+                 torch.tensor([1., *(2 * _DEFAULT * right[1:])]).double()}
+    first, second = _driven(made, 10)
+    never = torch.allclose(first[:10], first[0])
     expect(never or first[:5].unique().numel() > 1, "the rate is the same for a whole epoch: each call of step is one step")
     same(first, .5 * right, "the first group's rate at each step", {why: .5 * v for why, v in wrong.items()}, rtol=1e-5)
     same(second, .05 * right, "the second group's rate at each step",
@@ -148,6 +177,7 @@ for _why, _answer in {
     "goes below 0": _cosine(lambda t: math.cos(math.pi * t)),
     "a quarter of a cosine": _cosine(lambda t: math.cos(math.pi / 2 * t)),
     "a straight line": _cosine(lambda t: 1 - t),
+    "drops the fraction": type("_Whole", (_Cosine,), dict(progress=lambda s: s.steps // s.T_max)),
     "the first group's rate at each step": _cosine(lambda t: (1 + math.cos(180 * t)) / 2),
 }.items(): check_cosine_sched.wrong(_why, _answer)
 
@@ -174,6 +204,36 @@ class _UpsideDown(_Cosine):
         super().__init__(optimizer, T_max)
         for group in self.groups: group["lr"] = 0.
     def factor(self, t): return (1 - math.cos(math.pi * t)) / 2
+
+@check_cosine_sched.wrong("once for each group")
+class _CountsGroups(_Cosine):
+    def step(self):
+        for group, lr in zip(self.groups, self.base_lrs):
+            self.steps += 1
+            group["lr"] = lr * self.factor(self.progress())
+
+@check_cosine_sched.wrong("optimizer.defaults")
+class _Defaults(_Cosine):
+    def __init__(self, optimizer, T_max):
+        super().__init__(optimizer, T_max)
+        self.base_lrs = [optimizer.defaults["lr"]] * len(self.groups)
+
+@check_cosine_sched.wrong("the factor alone")
+class _FactorAlone(_Cosine):
+    def __init__(self, optimizer, T_max): super().__init__(optimizer, T_max); self.base_lrs = [1.] * len(self.groups)
+
+@check_cosine_sched.wrong("never changes: step must count up")
+class _NoCount(_Cosine):
+    def step(self):
+        for group, lr in zip(self.groups, self.base_lrs): group["lr"] = lr * self.factor(self.progress())
+
+@check_cosine_sched.wrong("one of PyTorch's schedulers")
+class _Theirs(lr_scheduler.CosineAnnealingLR): pass
+
+@check_cosine_sched.wrong("one of PyTorch's schedulers")
+class _Wrapped:
+    def __init__(self, optimizer, T_max): self.sched = lr_scheduler.CosineAnnealingLR(optimizer, T_max)
+    def step(self): self.sched.step()
 
 # %% ../../nbs/exercises/10_annealing.ipynb #ecc27b84
 @check_cosine_sched.wrong("only the first group's rate changes")
@@ -227,9 +287,21 @@ class _Stub(Callback):
 class _EachTrainingEpoch(_Anneal):
     def before_epoch(self, learn):
         if learn.training: self.begin(learn)
+class _FirstEpoch(_Anneal):
+    "before_epoch is called before a validation as well."
+    def before_epoch(self, learn):
+        if learn.epoch == 0: self.begin(learn)
+class _CarriedOver(_Anneal):
+    "A new scheduler in each epoch goes on from the count of the one before."
+    def before_fit(self, learn): self.sched = None
+    def before_epoch(self, learn):
+        if not learn.training: return
+        done = self.sched.last_epoch if self.sched else -1
+        self.sched = lr_scheduler.CosineAnnealingLR(learn.opt, T_max=self.n_steps, last_epoch=done)
 class _Validating(_Anneal):
     def after_batch(self, learn): self.sched.step()
 class _Both(_EachEpoch, _Validating): pass
+class _FirstEpochAndValidating(_FirstEpoch, _Validating): pass
 class _EachEpochAndValidating(_EachTrainingEpoch, _Validating): pass
 class _Epochs(_Anneal):
     def after_batch(self, learn): pass
@@ -243,6 +315,8 @@ def _code(cls):
 
 # %% ../../nbs/exercises/10_annealing.ipynb #2acb6711
 _ANEW = "the cosine begins anew in each epoch, from the rate of now: make the scheduler once a fit"
+_TWICE = ("before_epoch is called before a validation as well, so in epoch 0 the scheduler is made twice, and begins anew: "
+          "make it in before_fit")
 _COUNTS = "batches of the validation set are counted too, so the rate is at 0 too early: step only where learn.training"
 
 @exercise
@@ -259,6 +333,9 @@ def check_mended(
         named = {f"both mistakes are still there: {_ANEW}; and {_COUNTS}": _Both, _ANEW: _EachTrainingEpoch,
                  _COUNTS: _Validating,
                  f"{_ANEW}; and {_COUNTS}": _EachEpochAndValidating,
+                 _TWICE: _FirstEpoch, f"{_TWICE}; and {_COUNTS}": _FirstEpochAndValidating,
+                 "a scheduler that is made with last_epoch takes a step as it is made, so each epoch is a step further "
+                 "ahead: make the scheduler once a fit": _CarriedOver,
                  "the rate changes only from epoch to epoch: step after each training batch": _Epochs}
         wrong = {why: _annealed(kind, n_epochs, n_batches) for why, kind in named.items()}
         wrong["the rate never changes"] = [.5] * (n + 1)
@@ -288,6 +365,8 @@ for _why, _answer in {
     "make the scheduler once a fit": _EachEpoch,
     "validation set are counted too": _Validating, "begins anew in each epoch, from the rate of now: make the scheduler "
     "once a fit; and": _EachEpochAndValidating, "only from epoch to epoch": _Epochs,
+    "in epoch 0 the scheduler is made twice": _FirstEpoch, "make it in before_fit; and": _FirstEpochAndValidating,
+    "a step further ahead": _CarriedOver,
     "never changes": type("_Still", (_Anneal,), dict(after_batch=lambda self, learn: None)),
     "one step ahead": type("_Ahead", (_Anneal,), dict(
         before_fit=lambda self, learn: (self.begin(learn), self.sched.step())[0])),
@@ -323,6 +402,7 @@ def check_way_down(
     way_down,                    # your function: progress → learning rate
 ):
     "Exercise 4: rejects what diverges, a constant rate, what has not arrived, and what ends too noisy."
+    expect(callable(way_down), "give the function itself: progress → learning rate")
     given = [way_down(k / _STEPS) for k in range(_STEPS)]
     expect(all(lr is not None for lr in given), "the rate is None: is there a `return`, also for every progress t?")
     rates = numbers(given, "the rate").flatten()
@@ -335,10 +415,13 @@ def check_way_down(
     expect(loss < 1 or rates.max() <= .2, f"a rate of {rates.max():.3g} diverges: the bound on a curvature of 10 is 2/10. (Give the "
            "learning rate itself, not a factor of it)")
     ends = f"the expected loss is {loss:.4f}, and {_TARGET} is asked for"
+    expect(rates.max() > 0, f"{ends}. A rate of 0 goes nowhere")
     expect(rates.min() < rates.max(), f"{ends}. That is a constant rate; the best of them ends at about 0.0128")
     expect(way < noise, f"{ends}. Nearly all of it is way that is left: the rate is too low, or falls too early, to arrive")
     expect(way < .2 * loss, f"{ends}. {100 * way / loss:.0f} % of it is way that is left: go a little faster, or fall later")
-    expect(False, f"{ends}. You have arrived, and nearly all of it is noise: spend more steps at low rates, try a lower "
+    expect(rates.max() <= .2, f"{ends}. A part of the rates is above 2/10, where a curvature of 10 diverges while they last: try "
+           "a lower peak")
+    expect(False, f"{ends}. {100 * noise / loss:.0f} % of it is noise: spend more steps at low rates, try a lower "
            "peak or an earlier or steeper fall")
 
 # %% ../../nbs/exercises/10_annealing.ipynb #25197568
@@ -351,13 +434,16 @@ def way_down(t):
 _wrong = check_way_down.wrong
 _wrong("the best of them ends at", lambda t: .02)
 _wrong("the best of them ends at", lambda t: .1)
-_wrong("You have arrived", cosine(.1, 0))
-_wrong("You have arrived", linear(.1, 0))
-_wrong("You have arrived", combine([.8, .2], [linear(.1, .1), one_minus_sqrt(.1, 0)]))
+_wrong("% of it is noise", cosine(.1, 0))
+_wrong("% of it is noise", linear(.1, 0))
+_wrong("% of it is noise", combine([.8, .2], [linear(.1, .1), one_minus_sqrt(.1, 0)]))
 _wrong("Nearly all of it is way", one_minus_sqrt(.05, 0))
 _wrong("Nearly all of it is way", cosine(.01, 0))
 _wrong("diverges", cosine(1, 0))
 _wrong("is negative at", linear(.1, -.05))
 _wrong("is there a `return`", lambda t: print(end=""))
 _wrong("more than one number", lambda t: (.1, .05))
-_wrong("way that is left: go a little faster", linear(.043, 0));
+_wrong("way that is left: go a little faster", linear(.043, 0))
+_wrong("above 2/10", linear(.25, 0))
+_wrong("goes nowhere", lambda t: 0.)
+_wrong("give the function itself", [.1] * 200);
