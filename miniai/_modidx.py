@@ -1222,6 +1222,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                 'miniai/exercises/resnet.py'),
                                          'miniai.exercises.resnet._if_shortcut': ( 'exercises/resnet.html#_if_shortcut',
                                                                                    'miniai/exercises/resnet.py'),
+                                         'miniai.exercises.resnet._in_the_first': ( 'exercises/resnet.html#_in_the_first',
+                                                                                    'miniai/exercises/resnet.py'),
                                          'miniai.exercises.resnet._last_stride': ( 'exercises/resnet.html#_last_stride',
                                                                                    'miniai/exercises/resnet.py'),
                                          'miniai.exercises.resnet._new_parameters': ( 'exercises/resnet.html#_new_parameters',

@@ -346,6 +346,8 @@ def check_zero_last(
         expect(b.dtype == buffers[name].dtype and torch.equal(b, buffers[name]),
                f"{name} was changed: what batchnorm has measured stays as it is")
     expect(all(m.training for m in model.modules()), "the model is in evaluation mode now: leave that to its user")
+    expect(len(_what_changed(zero_last, _drawn(*resnet((4, 6), **_BLOCKS)))) == 4,
+           "in another model not all blocks were found: go through model.modules()")
 
 # %% ../../nbs/exercises/13_resnet.ipynb #f1626237
 @check_zero_last.solution
@@ -396,10 +398,14 @@ def _if_shortcut(model):
 def _if_empty(model):
     for b in _with_path(model):
         if len(b.shortcut) == 0: nn.init.zeros_(b.convs[1][1].weight)
+def _in_the_first(model):
+    for m in model[0].modules():
+        if isinstance(m, ResBlock) and m.shortcut is not None: nn.init.zeros_(m.convs[1][1].weight)
 def _recorded(model):
     for b in _with_path(model): b.convs[1][1].weight.zero_()
 
 check_zero_last.wrong("go through model.modules()", _own_children)
+check_zero_last.wrong("in another model", _in_the_first)
 check_zero_last.wrong("ask `is not None`", _if_shortcut)
 check_zero_last.wrong("an identity path, too", _if_empty)
 check_zero_last.wrong("work under torch.no_grad()", _recorded)
