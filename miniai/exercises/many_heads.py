@@ -187,6 +187,8 @@ def check_group_probs(
     same(got, p @ member, "the result", {
         "those are sums of scores: make them probabilities first, with softmax": scores @ member,
         "the sum of scores means nothing: softmax comes before the sum, not after": (scores @ member).softmax(1),
+        "the softmax runs over the pictures: take it over the categories of each": scores.softmax(0) @ member,
+        "exp alone doesn't make probabilities: divide by the sum, as softmax does": scores.exp() @ member,
         "those are means: a group is as likely as its categories together": p @ (member / member.sum(0).clamp(min=1)),
         "that takes the likeliest member only: a group is as likely as all of them together":
             torch.stack([(p * member[:, g]).amax(1) for g in range(n)], 1),
@@ -203,6 +205,8 @@ def _likeliest(x, of, n): return torch.stack([(x.softmax(1) * _member(of, n)[:, 
 for _why, _answer in (
     ("sums of scores", lambda x, of, n: x @ _member(of, n)),
     ("not after", lambda x, of, n: (x @ _member(of, n)).softmax(1)),
+    ("over the pictures", lambda x, of, n: x.softmax(0) @ _member(of, n)),
+    ("exp alone", lambda x, of, n: x.exp() @ _member(of, n)),
     ("those are means", lambda x, of, n: x.softmax(1) @ _member(of, n) / _member(of, n).sum(0).clamp(min=1)),
     ("0 or 1", lambda x, of, n: _member(of, n)[x.argmax(1)]),
     ("likeliest", _likeliest),
@@ -262,7 +266,7 @@ for _why, _answer in (
     ("must be", _opposed(lambda g, o, d: g - .5 * d / (o @ o) * o)),
     ("without nan", lambda g, o: g - (g @ o).clamp(max=0) / (o @ o) * o)): check_project.wrong(_why, _answer)
 
-# %% ../../nbs/exercises/17_many_heads.ipynb #9d51e485
+# %% ../../nbs/exercises/17_many_heads.ipynb #11a7e979
 def _mean_of_views(model, x, probabilities=True, mirrored=True, turn=True, sign=True, apart=True, back=1):
     "What eight views say, right and wrong: whether scores become probabilities, and what is moved back."
     total = 0
@@ -324,6 +328,7 @@ def _check_decision(decide):
     for one, eight, right, what in cases:
         said = decide(one.clone(), eight.clone())
         expect(isinstance(said, str), f"decide gives a {type(said).__name__}: it must be 'eight', 'one' or 'cannot tell'")
+        said = said.strip().lower()
         expect(said in ("eight", "one", "cannot tell"), f"decide says {said[:30]!r}: it must be 'eight', 'one' or 'cannot tell'")
         expect(said == right, f"decide says {said!r} for {what}: the interval says {right!r}")
 
