@@ -737,6 +737,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                            'miniai/exercises/many_heads.py'),
                                              'miniai.exercises.many_heads._by_sign': ( 'exercises/many_heads.html#_by_sign',
                                                                                        'miniai/exercises/many_heads.py'),
+                                             'miniai.exercises.many_heads._by_size': ( 'exercises/many_heads.html#_by_size',
+                                                                                       'miniai/exercises/many_heads.py'),
                                              'miniai.exercises.many_heads._check_decision': ( 'exercises/many_heads.html#_check_decision',
                                                                                               'miniai/exercises/many_heads.py'),
                                              'miniai.exercises.many_heads._check_views': ( 'exercises/many_heads.html#_check_views',

@@ -27,12 +27,16 @@ def _six(found):
         missing = [name for name in _NAMES if name not in found]
         expect(not missing, f"there is no {', '.join(map(repr, missing[:1]))} in it")
         found = [found[name] for name in _NAMES]
+    if isinstance(found, (tuple, list)): found = [[*pair.values()] if isinstance(pair, dict) else pair for pair in found]
     if isinstance(found, (tuple, list)):
         inside = [v for pair in found for v in (pair if isinstance(pair, (tuple, list)) else [pair])]
         if any(v is ... or v is None for v in inside): raise NotImplementedError
+        expect(not any(isinstance(v, str) for v in inside), "give numbers, such as 50, not text")
     shares = numbers(found, "it")
     expect(shares.numel() == 6, "give six numbers: mirrored and turn for each of the three")
     shares = shares.reshape(3, 2)
+    expect(shares.max() <= 1 or not ((shares > 0) & (shares < 1)).any(), "some are fractions and some are percentages: "
+           "give all six in percent")
     return 100 * shares if shares.max() <= 1 else shares
 
 @exercise
@@ -82,6 +86,8 @@ for _why, _six_numbers in (
     ("from 0 to 100", (50, 75, 100, 50, -50, 50))): check_true_shares.wrong(_why, _given(*_six_numbers))
 check_true_shares.wrong("is there a `return`", lambda: print(end=""))
 check_true_shares.wrong("there is no 'transposed'", lambda: {"top to bottom": (50, 75), "half a turn": (100, 50)})
+check_true_shares.wrong("all six in percent", _given(.5, 75, 100, 50, 50, 50))
+check_true_shares.wrong("not text", lambda: ["50 %", "75 %", "100 %", "50 %", "50 %", "50 %"])
 check_true_shares.wrong("six numbers", lambda: [50, 100, 50]);
 
 # %% ../../nbs/exercises/17_many_heads.ipynb #6015a097
@@ -127,6 +133,8 @@ def check_flip_some(
     same(got[2], by(which), "turn", {
         "`turn` is changed where the picture is mirrored *now*, whether or not it was flipped": by(now == 1),
         "`turn` is changed where the picture was mirrored before, whether or not it was flipped": by(m == 1),
+        "`turn` is changed where the picture is *not* mirrored now, whether or not it was flipped": by(now == 0),
+        "`turn` is changed where the picture was *not* mirrored before, whether or not it was flipped": by(m == 0),
         "`turn` is changed for flipped pictures only if they are mirrored now: it changes in every flip": by(which & (now == 1)),
         "`turn` is changed for flipped pictures only if they were mirrored before: it changes in every flip": by(which & (m == 1)),
         "`turn` is as it was: a flip exchanges 1 and 3": t,
@@ -157,6 +165,8 @@ def _in_place(x, m, t, which):
 for _why, _answer in (
     ("mirrored *now*", _with(_by_mirrored)),
     ("was mirrored before, whether", _with(lambda m, now, t, which: torch.where(m == 1, -t % 4, t))),
+    ("*not* mirrored now", _with(lambda m, now, t, which: torch.where(now == 0, -t % 4, t))),
+    ("*not* mirrored before", _with(lambda m, now, t, which: torch.where(m == 0, -t % 4, t))),
     ("only if they are mirrored now", _with(lambda m, now, t, which: torch.where(which & (now == 1), -t % 4, t))),
     ("only if they were mirrored before", _with(lambda m, now, t, which: torch.where(which & (m == 1), -t % 4, t))),
     ("`turn` is as it was", _with(lambda m, now, t, which: t)),
@@ -177,22 +187,34 @@ def check_group_probs(
     group_probs,                 # your function: scores [n, c], group of each [c], number of groups → [n, groups]
 ):
     "Exercise 3: rejects sums of scores, means, maxima and the group of the best category."
-    scores = torch.tensor([[2., 1.9, 1.8, 2.3, -1.], [0., 0., 0., 0., 0.], [-3., 4., 1., 0., 2.]])
-    of, n = torch.tensor([1, 1, 1, 0, 3]), 5
+    scores = torch.tensor([[2., 1.9, 1.8, 2.3, -1., .5, .3], [0.] * 7, [-3., 4., 1., 0., 2., -.5, 1.5]])
+    of, n = torch.tensor([1, 1, 5, 0, 3, 2, 4]), 6
     before, p, member = scores.clone(), scores.softmax(1), F.one_hot(of, n).float()
     got = group_probs(scores, of, n)
     expect(torch.equal(scores, before), "scores were changed: work on a copy")
     shape = list(numbers(got).shape)
     expect(shape == [3, n], f"the shape is {shape}: one row a picture, one column a group, [3, {n}]")
+    per_group = lambda values: values @ (member / member.sum(0))
+    likeliest = lambda values: torch.stack([values[:, of == g].amax(1) for g in range(n)], 1)
+    softmax_first = "make probabilities first, with softmax, and then add them"
     same(got, p @ member, "the result", {
         "those are sums of scores: make them probabilities first, with softmax": scores @ member,
         "the sum of scores means nothing: softmax comes before the sum, not after": (scores @ member).softmax(1),
         "the softmax runs over the pictures: take it over the categories of each": scores.softmax(0) @ member,
         "exp alone doesn't make probabilities: divide by the sum, as softmax does": scores.exp() @ member,
-        "those are means: a group is as likely as its categories together": p @ (member / member.sum(0).clamp(min=1)),
-        "that takes the likeliest member only: a group is as likely as all of them together":
-            torch.stack([(p * member[:, g]).amax(1) for g in range(n)], 1),
+        "a sigmoid is for one question at a time, the categories exclude each other: use softmax": scores.sigmoid() @ member,
+        "those are logarithms of the groups' probabilities": (p @ member).log(),
+        "those are sums of logarithms: add probabilities": p.log() @ member,
+        "those are means: a group is as likely as its categories together": per_group(p),
+        "those are means of scores: " + softmax_first: per_group(scores),
+        "those are softmaxes of mean scores: " + softmax_first: per_group(scores).softmax(1),
+        "those are the largest scores: " + softmax_first: likeliest(scores),
+        "those are softmaxes of the largest scores: " + softmax_first: likeliest(scores).softmax(1),
+        "that takes the likeliest member only: a group is as likely as all of them together": likeliest(p),
         "that is 0 or 1: the group of the best category, not its probability": member[p.argmax(1)]})
+    shape = list(numbers(wider := group_probs(scores, of, n + 2)).shape)
+    expect(shape == [3, n + 2], f"with two more groups, both empty, the shape is {shape}: it must be [3, {n + 2}]")
+    same(wider, F.pad(p @ member, (0, 2)), "the result with two empty groups")
 
 # %% ../../nbs/exercises/17_many_heads.ipynb #1c404506
 @check_group_probs.solution
@@ -210,6 +232,15 @@ for _why, _answer in (
     ("those are means", lambda x, of, n: x.softmax(1) @ _member(of, n) / _member(of, n).sum(0).clamp(min=1)),
     ("0 or 1", lambda x, of, n: _member(of, n)[x.argmax(1)]),
     ("likeliest", _likeliest),
+    ("a sigmoid is", lambda x, of, n: x.sigmoid() @ _member(of, n)),
+    ("those are logarithms", lambda x, of, n: (x.softmax(1) @ _member(of, n)).log()),
+    ("sums of logarithms", lambda x, of, n: x.log_softmax(1) @ _member(of, n)),
+    ("those are means:", lambda x, of, n: torch.stack([x.softmax(1)[:, of == g].mean(1) for g in range(n)], 1)),
+    ("means of scores", lambda x, of, n: torch.stack([x[:, of == g].mean(1) for g in range(n)], 1)),
+    ("softmaxes of mean", lambda x, of, n: torch.stack([x[:, of == g].mean(1) for g in range(n)], 1).softmax(1)),
+    ("largest scores: make", lambda x, of, n: torch.stack([x[:, of == g].amax(1) for g in range(n)], 1)),
+    ("softmaxes of the largest", lambda x, of, n: torch.stack([x[:, of == g].amax(1) for g in range(n)], 1).softmax(1)),
+    ("the shape", lambda x, of, n: x.softmax(1) @ _member(of, 6)),
     ("must be", lambda x, of, n: (x.softmax(1) @ _member(of, n)).flip(1)),
     ("must be", lambda x, of, n: x.softmax(1) @ _member(of, n) * .9),
     ("the shape", lambda x, of, n: x.softmax(1) @ F.one_hot(of).float()),
@@ -230,6 +261,8 @@ def check_project(
     same(got, g - dot / (o @ o) * o, "what is left", {
         "nothing was taken out, though the two oppose each other": g,
         "the sign is wrong: the part along o has doubled": g + dot / (o @ o) * o,
+        "g·o is one number, and it was taken from every entry: take a multiple of o out of g": g - dot,
+        "that is the cosine times o: divide g·o by o·o instead": g - dot / (g.norm() * o.norm()) * o,
         "divide by o·o: o need not have the length 1": g - dot * o,
         "divide by o·o, its length squared": g - dot / o.norm() * o,
         "divide by o·o, not by g·g": g - dot / (g @ g) * o,
@@ -255,6 +288,8 @@ for _why, _answer in (
     ("nothing was taken out", lambda g, o: g),
     ("the shape", lambda g, o: g[:3]),
     ("these two agree", lambda g, o: g - (g @ o) / (o @ o) * o),
+    ("from every entry", _opposed(lambda g, o, d: g - d)),
+    ("the cosine times o", _opposed(lambda g, o, d: g - d / (g.norm() * o.norm()) * o)),
     ("doubled", _opposed(lambda g, o, d: g + d / (o @ o) * o)),
     ("length 1", _opposed(lambda g, o, d: g - d * o)),
     ("length squared", _opposed(lambda g, o, d: g - d / o.norm() * o)),
@@ -267,30 +302,32 @@ for _why, _answer in (
     ("without nan", lambda g, o: g - (g @ o).clamp(max=0) / (o @ o) * o)): check_project.wrong(_why, _answer)
 
 # %% ../../nbs/exercises/17_many_heads.ipynb #11a7e979
-def _mean_of_views(model, x, probabilities=True, mirrored=True, turn=True, sign=True, apart=True, back=1):
+def _mean_of_views(model, x, probabilities=True, mirrored=True, turn=True, sign=True, apart=True, back=1, views=8, votes=False,
+                   order=True):
     "What eight views say, right and wrong: whether scores become probabilities, and what is moved back."
     total = 0
-    for v in range(8):
+    for v in range(views):
         m, t = v // 4, v % 4
         label = torch.ones(len(x), dtype=torch.int64)
         scores = model(mirror_and_turn(x, m * label, t * label))
         if probabilities and not apart: scores = scores.softmax(1)
         parts = {name: s.softmax(1) if probabilities and apart else s for name, s in split_heads(scores).items()}
+        if votes: parts = {name: F.one_hot(s.argmax(1), s.shape[1]).to(x.dtype) for name, s in parts.items()}
         if mirrored: parts["mirrored"] = parts["mirrored"][:, [(k + m) % 2 for k in range(2)]]
         reverse = -1 if m and sign else 1
-        if turn: parts["turn"] = parts["turn"][:, [(back * t + reverse * k) % 4 for k in range(4)]]
+        if turn: parts["turn"] = parts["turn"][:, [(back * t * (1 if order else reverse) + reverse * k) % 4 for k in range(4)]]
         total = total + torch.cat([*parts.values()], 1)
-    return total / 8
+    return total / views
 
 class _Toy(nn.Module):
     "A small network on 3×3 pixels with the scores of four heads."
     def __init__(self):
         super().__init__()
-        self.layer = nn.Linear(9, sum(HEADS.values())).double()
+        self.layer = nn.Linear(9, sum(HEADS.values()))
     def forward(self, x): return 3 * self.layer(x.flatten(1))
 
 def _check_views(ask_eight):
-    model, x = _Toy().eval(), torch.randn(6, 1, 3, 3, dtype=torch.float64)
+    model, x = _Toy().eval(), torch.randn(6, 1, 3, 3)
     before = x.clone()
     got = ask_eight(model, x)
     expect(torch.equal(x, before), "x was changed in place: make new tensors")
@@ -306,9 +343,18 @@ def _check_views(ask_eight):
         "`mirrored` is right, `turn` is not moved back": variant(turn=False),
         "`turn` is right, `mirrored` is not moved back": variant(mirrored=False),
         "`turn`: in a mirrored view a turn counts backwards": variant(sign=False),
+        "`turn`: a mirrored picture is turned after mirroring, so in the view t becomes a − t, not −a − t": variant(order=False),
         "`turn` is moved the wrong way": variant(back=-1),
         "those are scores: make probabilities of them, with a softmax for each head": variant(probabilities=False),
+        "those are scores, and nothing is moved back: make probabilities of each view, and move them":
+            variant(probabilities=False, mirrored=False, turn=False),
         "the softmax comes before the mean, not after it": softmax(variant(probabilities=False)),
+        "the softmax comes before the mean, not after it, and nothing is moved back":
+            softmax(variant(probabilities=False, mirrored=False, turn=False)),
+        "those are four views: the mirrored ones are missing": variant(views=4),
+        "those are votes: take the mean of probabilities": variant(votes=True),
+        "those are votes, and nothing is moved back: take the mean of probabilities":
+            variant(votes=True, mirrored=False, turn=False),
         "the softmax goes over all 21 columns: take one for each head": variant(apart=False),
         "that is the sum: take the mean of the eight": 8 * variant()})
 
@@ -319,9 +365,13 @@ def _check_decision(decide):
     swapped = base.clone()
     swapped[(base.nonzero()[:40]).flatten()] = False           # 40 lost, 43 gained: no difference that can be told
     swapped[((~base).nonzero()[:43]).flatten()] = True
+    gained = base.clone()
+    gained[((~base).nonzero()[:20]).flatten()] = True
     few = torch.tensor([True] * 5 + [False] * 15)
     cases = ((base, better, "eight", "2,000 pictures, of which eight views get about 4 % more right"),
              (better, base, "one", "2,000 pictures, of which one view gets about 4 % more right"),
+             (base, gained, "eight", "2,000 pictures, of which 20 are gained and none is lost (take the differences "
+              "picture by picture)"),
              (base, swapped, "cannot tell", "2,000 pictures, of which 43 are gained and 40 lost"),
              (base, base, "cannot tell", "the same answers twice"),
              (few, torch.tensor([True] * 6 + [False] * 14), "cannot tell", "20 pictures, of which one is gained"))
@@ -365,6 +415,10 @@ _views, _decision = check_ask_eight.answers
 def _by_sign(one, eight): return "eight" if sum(map(int, eight)) > sum(map(int, one)) else "one"
 def _upside_down(one, eight): return _decision(eight, one)
 def _unpaired(one, eight):
+    a, b, n = one.double().mean(), eight.double().mean(), len(one)
+    half = 1.96 * (a * (1 - a) / n + b * (1 - b) / n)**.5
+    return "eight" if b - a > half else "one" if a - b > half else "cannot tell"
+def _by_size(one, eight):
     a, b = (torch.as_tensor(v).double() for v in (one, eight))
     return "eight" if b.mean() - a.mean() > .05 else "one" if a.mean() - b.mean() > .05 else "cannot tell"
 
@@ -374,10 +428,14 @@ for _why, _part in (
     ("`turn` is not moved back", lambda model, x: _mean_of_views(model, x, turn=False)),
     ("`mirrored` is not moved back", lambda model, x: _mean_of_views(model, x, mirrored=False)),
     ("counts backwards", lambda model, x: _mean_of_views(model, x, sign=False)),
+    ("not −a − t", lambda model, x: _mean_of_views(model, x, order=False)),
     ("the wrong way", lambda model, x: _mean_of_views(model, x, back=-1)),
     ("those are scores", lambda model, x: _mean_of_views(model, x, probabilities=False)),
     ("comes before the mean", lambda model, x: torch.cat(
         [s.softmax(1) for s in split_heads(_mean_of_views(model, x, probabilities=False)).values()], 1)),
+    ("scores, and nothing is moved", lambda model, x: _mean_of_views(model, x, probabilities=False, mirrored=False, turn=False)),
+    ("the mirrored ones are missing", lambda model, x: _mean_of_views(model, x, views=4)),
+    ("those are votes: take", lambda model, x: _mean_of_views(model, x, votes=True)),
     ("over all 21", lambda model, x: _mean_of_views(model, x, apart=False)),
     ("take the mean", lambda model, x: 8 * _mean_of_views(model, x)),
     ("the shape", lambda model, x: _mean_of_views(model, x)[:, :10]),
@@ -385,6 +443,7 @@ for _why, _part in (
 for _why, _part in (
     ("the interval says 'cannot tell'", _by_sign),
     ("the interval says 'eight'", _upside_down),
-    ("the interval says", _unpaired),
+    ("picture by picture", _unpaired),
+    ("the interval says", _by_size),
     ("it must be 'eight', 'one'", lambda one, eight: "Eight views"),
     ("decide gives a float", lambda one, eight: .04)): check_ask_eight.wrong(_why, _views, _part)
