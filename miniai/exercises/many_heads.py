@@ -324,7 +324,7 @@ class _Toy(nn.Module):
     def __init__(self):
         super().__init__()
         self.layer = nn.Linear(9, sum(HEADS.values()))
-    def forward(self, x): return 3 * self.layer(x.flatten(1))
+    def forward(self, x): return 3 * self.layer(x.flatten(1).to(self.layer.weight.dtype))
 
 def _check_views(ask_eight):
     model, x = _Toy().eval(), torch.randn(6, 1, 3, 3)
