@@ -245,7 +245,7 @@ def test_schedule_lr_leaves_what_it_is_not_given():
 @given(st.floats(.01, 2), st.floats(.01, 2), st.floats(.1, 4))
 def test_ends_of_the_functions(start, end, power):
     for f in (sched.linear(start, end), sched.cosine(start, end), sched.exponential(start, end),
-              sched.polynomial(start, end, power)):
+              sched.polynomial(start, end, power), sched.one_minus_sqrt(start, end)):
         assert math.isclose(f(0), start) and math.isclose(f(1), end)
         values = torch.tensor([f(k / 20) for k in range(21)])
         assert (values.diff() * (end - start) >= -1e-6).all()
@@ -253,6 +253,7 @@ def test_ends_of_the_functions(start, end, power):
 def test_middles_of_the_functions():
     assert sched.linear(1, 0)(.25) == .75 and math.isclose(sched.cosine(1, 0)(.25), .5 + math.sqrt(2) / 4)
     assert math.isclose(sched.exponential(1, .01)(.5), .1) and sched.polynomial(1, 0, 3)(.5) == .125
+    assert sched.one_minus_sqrt(1, 0)(.25) == .5
     steps = sched.step(2., .1, [.8, .4])
     assert [steps(t) for t in (0, .39, .4, .79)] == [2, 2, .2, .2] and math.isclose(steps(.8), .02)
 

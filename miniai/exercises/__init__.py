@@ -39,15 +39,18 @@ def numbers(
     what: str = "the result",    # its name in the sentence
 ) -> torch.Tensor:               # the same numbers as float64, on the CPU
     "What an answer gave, as a tensor. Raises WrongAnswer for anything else than numbers."
+    is_a = f"is a {type(value).__name__}"
     def convert(v):
+        nonlocal is_a
         if isinstance(v, (list, tuple)): return torch.stack([convert(x) for x in v]) if v else torch.zeros(0).double()
+        if v is None or isinstance(v, str): is_a = is_a if v is value else f"holds {'None' if v is None else 'a str'}"
         v = torch.as_tensor(v).detach().cpu()
         if v.is_complex(): raise TypeError
         return v.double()
     expect(value is not None, f"{what} is None: is there a `return`?")
     try: return convert(value)
     except (TypeError, ValueError, RuntimeError):
-        raise WrongAnswer(f"{what} is a {type(value).__name__}: numbers are asked for, in a list, array or tensor") from None
+        raise WrongAnswer(f"{what} {is_a}: numbers are asked for, in a list, array or tensor") from None
 
 def _close(a, b, rtol):
     finite = b[b.isfinite()].abs()

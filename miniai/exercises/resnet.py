@@ -7,6 +7,7 @@ __all__ = ['check_resblock', 'MyResBlock', 'check_zero_last', 'zero_last', 'chec
 # %% ../../nbs/exercises/13_resnet.ipynb #1d1649f7
 "Checks, solutions and known mistakes of lesson 13's exercises."
 from functools import partial
+from math import prod
 
 import torch
 from torch import nn
@@ -17,17 +18,25 @@ from ..hooks import Hooks
 from ..layers import ResBlock, conv, resnet
 
 # %% ../../nbs/exercises/13_resnet.ipynb #e88acff2
-def _find_layers(block, case, changes_channels):
+def _some(n, what): return f"{n} {what}{'s' * (n != 1)}"
+
+def _find_layers(block, case, changes_channels, stride):
     "The 3×3 convolutions and batchnorms, and the 1×1 convolutions; raises unless there are as many as there must be."
     found = [m for m in block.modules() if isinstance(m, (nn.Conv2d, nn.BatchNorm2d))]
     norms = [m for m in found if isinstance(m, nn.BatchNorm2d)]
     wide, ones = ([m for m in found if isinstance(m, nn.Conv2d) and m.kernel_size == (k, k)] for k in (3, 1))
-    expect(len(wide) == 2, f"{case} has {len(wide)} 3×3 convolutions: it takes 2")
-    expect(len(norms) > 1, f"{case} has {len(norms)} batchnorms: each of the two convolutions needs its own")
-    expect(len(norms) == 2, f"{case} has {len(norms)} batchnorms: the identity path has none")
+    hidden = " (in a Python list PyTorch does not find them: use nn.ModuleList)" if not found else ""
+    expect(len(wide) == 2, f"{case} has {_some(len(wide), '3×3 convolution')}: it takes 2{hidden}")
+    expect(len(norms) > 1, f"{case} has {_some(len(norms), 'batchnorm')}: each of the two convolutions needs its own")
+    expect(len(norms) == 2, f"{case} has {_some(len(norms), 'batchnorm')}: the identity path has none")
+    expect(stride == 2 or all(m.stride == (1, 1) for m in wide),
+           f"{case}: a convolution halves, though the stride is 1 (`conv` has stride 2 unless you say 1)")
     expect(ones or not changes_channels, f"{case} has no 1×1 convolution: the identity's channels don't fit the sum")
-    expected = 1 if changes_channels else 0
-    expect(len(ones) == expected, f"{case} has {len(ones)} 1×1 convolutions: one changes the channels, if any")
+    instead = ": halve the identity with the mean" if stride == 2 else ""
+    expect(changes_channels or not ones, f"{case}: the channels stay as they are, so no 1×1 convolution{instead}")
+    expect(len(ones) < 2, f"{case} has {_some(len(ones), '1×1 convolution')}: one is enough, on the identity path")
+    expect(all(m.stride == (1, 1) for m in ones),
+           f"{case}: the 1×1 convolution has a stride, and so skips three of four pixels: take the mean of 2×2 first")
     return [m for m in found if m not in ones], ones
 
 def _right_and_wrong(layers, ones, x, stride):
@@ -44,6 +53,9 @@ def _right_and_wrong(layers, ones, x, stride):
              "there is no activation between the two convolutions": relu(b2(c2(b1(c1(x)))) + identity),
              "each activation comes after its batchnorm, not before": relu(b2(c2(b1(relu(c1(x))))) + identity),
              "the identity goes through an activation of its own": relu(branch + relu(identity)),
+             "the activation comes on the identity: it belongs after the sum": branch + relu(identity),
+             "the sum is halved: add the two, don't average them": relu((branch + identity) / 2),
+             "the identity is added twice": relu(branch + 2 * identity),
              "the identity is added before the second batchnorm": relu(b2(c2(relu(b1(c1(x)))) + identity))}
     if stride == 2:
         wrong |= {"the identity takes every second pixel: take the mean of 2×2":
@@ -69,7 +81,7 @@ def _call(block, case, x, layers, stride):
     return got, calls
 
 def _check_block(block, case, in_channels, channels, stride, rng):
-    layers, ones = _find_layers(block, case, in_channels != channels)
+    layers, ones = _find_layers(block, case, in_channels != channels, stride)
     with torch.no_grad():
         for p in block.parameters(): p.copy_(torch.randn(p.shape, generator=rng))
     start = torch.randn(4, in_channels, 7, 7, generator=rng).double().requires_grad_()
@@ -129,25 +141,25 @@ class _Block(nn.Module):
     def forward(self, x): return F.relu(self.branch(x) + self.identity(x))
 
 # %% ../../nbs/exercises/13_resnet.ipynb #6794926a
-@check_resblock.wrong("1 batchnorms: each of the two")
+@check_resblock.wrong("1 batchnorm: each of the two")
 class _NoSecondNorm(_Block):
     def change(self): self.second = self.second[0]
 @check_resblock.wrong("0 batchnorms: each of the two")
 class _NoNorms(_Block):
     def change(self): self.first, self.second = nn.Sequential(self.first[0], nn.ReLU()), self.second[0]
-@check_resblock.wrong("1 batchnorms: each of the two")
+@check_resblock.wrong("1 batchnorm: each of the two")
 class _SharedNorm(_Block):
     def change(self): self.second[1] = self.first[1]
 @check_resblock.wrong("identity path has none")
 class _NormedIdentity(_Block):
     def change(self): self.fit = nn.Sequential(self.fit, nn.BatchNorm2d(self.second[1].num_features))
-@check_resblock.wrong("has 1 1×1 convolutions")
+@check_resblock.wrong("the channels stay as they are, so no 1×1 convolution")
 class _AlwaysFit(_Block):
     def change(self): self.fit = nn.Conv2d(self.first[0].in_channels, self.first[0].out_channels, 1)
 @check_resblock.wrong("has no 1×1 convolution")
 class _NeverFit(_Block):
     def change(self): self.fit = nn.Identity()
-@check_resblock.wrong("1 3×3 convolutions: it takes 2")
+@check_resblock.wrong("1 3×3 convolution: it takes 2")
 class _OneConv(_Block):
     def change(self): self.second = nn.Identity()
 @check_resblock.wrong("that it never calls")
@@ -212,6 +224,43 @@ class _SumBeforeNorm(_Block):
 class _PreActivation(_Block):
     def branch(self, x): return self.second[0](F.relu(self.second[1](self.first[0](F.relu(self.first[1](x))))))
 
+# %% ../../nbs/exercises/13_resnet.ipynb #2fa51ec6
+@check_resblock.wrong("use nn.ModuleList")
+class _InAList(_Block):
+    def change(self): self.layers, self.first, self.second = [self.first, self.second], None, None
+    def branch(self, x): return self.layers[1](self.layers[0](x))
+@check_resblock.wrong("`conv` has stride 2 unless you say 1")
+class _OwnStride(_Block):
+    def change(self): self.first = conv(self.first[0].in_channels, self.first[0].out_channels)
+@check_resblock.wrong("halve the identity with the mean")
+class _StridedFit(_Block):
+    def change(self):
+        i, o = self.first[0].in_channels, self.first[0].out_channels
+        if i != o or self.stride == 2: self.fit = nn.Conv2d(i, o, 1, stride=self.stride)
+    def pool(self, x): return x
+@check_resblock.wrong("skips three of four pixels")
+class _StridedWhereItFits(_Block):
+    def change(self):
+        i, o = self.first[0].in_channels, self.first[0].out_channels
+        if i != o: self.fit = nn.Conv2d(i, o, 1, stride=self.stride)
+    def pool(self, x): return x if self.first[0].in_channels != self.first[0].out_channels else super().pool(x)
+
+# %% ../../nbs/exercises/13_resnet.ipynb #fd9905e7
+@check_resblock.wrong("one is enough")
+class _TwoFits(_Block):
+    def change(self):
+        o = self.first[0].out_channels
+        if not isinstance(self.fit, nn.Identity): self.fit = nn.Sequential(self.fit, nn.Conv2d(o, o, 1))
+@check_resblock.wrong("it belongs after the sum")
+class _OnlyOnIdentity(_Block):
+    def forward(self, x): return self.branch(x) + F.relu(self.identity(x))
+@check_resblock.wrong("don't average")
+class _Average(_Block):
+    def forward(self, x): return F.relu((self.branch(x) + self.identity(x)) / 2)
+@check_resblock.wrong("added twice")
+class _AddedTwice(_Block):
+    def forward(self, x): return F.relu(self.branch(x) + 2 * self.identity(x))
+
 # %% ../../nbs/exercises/13_resnet.ipynb #b3734d11
 @check_resblock.wrong("is a path detached")
 class _Detached(_Block):
@@ -227,45 +276,78 @@ class _NoReturn(_Block):
     def forward(self, x): super().forward(x)
 
 # %% ../../nbs/exercises/13_resnet.ipynb #c73344d6
-def _check_in_place(objects, after):
-    "Raise unless all parameters are the objects that they were, and still learn."
+def _check_in_place(objects, after, goal):
+    "Raise unless all parameters are the objects that they were, of the same type, and still learn."
     for name, p in objects.items():
         expect(after.get(name) is p, f"{name} is a new parameter, which an optimizer does not know: work in place")
     for name, p in after.items():
-        expect(p.requires_grad, f"{name} no longer learns: it begins at 0, and must not stay there")
+        why = "it begins at 0, and must not stay there" if name in goal else "everything else stays as it is"
+        expect(p.requires_grad, f"{name} no longer learns: {why}")
+        expect(p.dtype == torch.float32, f"{name} is {p.dtype} now: everything else stays as it is")
+
+def _drawn(*modules):
+    "The modules in a row, with parameters from a fixed seed."
+    rng, model = torch.Generator().manual_seed(0), nn.Sequential(*modules)
+    with torch.no_grad():
+        for p in model.parameters(): p.copy_(torch.randn(p.shape, generator=rng))
+    return model
+
+def _what_changed(zero_last, model):
+    "Names of parameters that `zero_last` changes in a model."
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    try: zero_last(model)
+    except RuntimeError as e:
+        if "leaf Variable" not in str(e): raise
+        raise WrongAnswer("PyTorch does not let you change a weight in place while it records gradients: "
+                          "work under torch.no_grad(), or with nn.init.zeros_") from e
+    return {name for name, p in model.named_parameters() if not torch.equal(p.float(), before.get(name, p).float())}
+
+_BLOCKS = dict(n_classes=6, blocks=2)
+_OTHERS = {"the block without an identity path would put out nothing at all: leave it alone":
+               lambda n: n.startswith("2."),
+           "a batchnorm outside of the blocks was changed": lambda n: n.startswith("3."),
+           "the weight is enough: the bias belongs to what the batchnorm learns":
+               lambda n: n.endswith("convs.1.1.bias"),
+           "that is the first batchnorm of the block: the convolution after it makes something of it again":
+               lambda n: ".convs.0.1." in n,
+           "those are a convolution's weights: batchnorm would divide by the deviation of nothing":
+               lambda n: n.endswith(("convs.1.0.weight", "convs.0.0.weight"))}
+
+# %% ../../nbs/exercises/13_resnet.ipynb #6997cfb4
+def _check_missing(missing):
+    "Name what the blocks that were left out have in common."
+    expect(missing != {"0.1", "0.3"}, "the blocks whose identity path is an empty nn.Sequential were left out: "
+                                      "it counts as False, so ask `is not None`")
+    expect(missing != {"0.0", "0.2"}, "the blocks with a 1×1 convolution or a mean on the identity path were left out: "
+                                      "that is an identity path, too")
+    for name in sorted(missing): raise WrongAnswer(f"block {name} was left out: it is one like the others")
 
 @exercise
 def check_zero_last(
     zero_last,                   # your function: model, changed in place
 ):
     "Exercise 2: names the wrong tensors, blocks without a path, frozen weights and new parameters."
-    rng, plain_block = torch.Generator().manual_seed(0), ResBlock(6, 6, shortcut=False)
-    model = nn.Sequential(resnet((4, 6), n_classes=6, blocks=2), nn.Unflatten(1, (6, 1, 1)), plain_block,
-                          nn.BatchNorm2d(6))
-    with torch.no_grad():
-        for p in model.parameters(): p.copy_(torch.randn(p.shape, generator=rng))
-    before = {name: p.detach().clone() for name, p in model.named_parameters()}
-    objects = dict(model.named_parameters())
-    zero_last(model)
-    after = dict(model.named_parameters())
-    _check_in_place(objects, after)
-    changed = {name for name, p in after.items() if not torch.equal(p, before[name])}
-    goal = {f"0.{i}.convs.1.1.weight" for i in range(4)}
-    expect(changed, "nothing changed: set the weights in place, with nn.init.zeros_")
-    wrong = {"the block without an identity path would put out nothing at all: leave it alone":
-                 lambda n: n.startswith("2."),
-             "a batchnorm outside of the blocks was changed": lambda n: n.startswith("3."),
-             "the weight is enough: the bias belongs to what the batchnorm learns":
-                 lambda n: n.endswith("convs.1.1.bias"),
-             "that is the first batchnorm of the block: the convolution after it makes something of it again":
-                 lambda n: ".convs.0.1." in n,
-             "those are a convolution's weights: batchnorm would divide by the deviation of nothing":
-                 lambda n: n.endswith(("convs.1.0.weight", "convs.0.0.weight"))}
-    for why, belongs in wrong.items(): expect(not any(map(belongs, changed)), why)
+    others = nn.Unflatten(1, (6, 1, 1)), ResBlock(6, 6, shortcut=False), nn.BatchNorm2d(6)
+    model = _drawn(resnet((4, 6), **_BLOCKS), *others)
+    goal, objects = {f"0.{i}.convs.1.1.weight" for i in range(4)}, dict(model.named_parameters())
+    buffers = {name: b.clone() for name, b in model.named_buffers()}
+    changed, after = _what_changed(zero_last, model), dict(model.named_parameters())
+    _check_in_place(objects, after, goal)
+    if not changed:
+        expect(not _what_changed(zero_last, _drawn(*resnet((4, 6), **_BLOCKS))),
+               "no block was found: blocks may lie inside other modules, so go through model.modules()")
+        raise WrongAnswer("nothing changed: set the weights in place, with nn.init.zeros_")
+    for why, belongs in _OTHERS.items(): expect(not any(map(belongs, changed)), why)
     expect(not any("shortcut" in name for name in changed), "the identity path itself was changed")
-    for name in sorted(goal - changed): raise WrongAnswer(f"{name} was not changed: its block is one like the others")
+    _check_missing({name.removesuffix(".convs.1.1.weight") for name in goal - changed})
     for name in sorted(changed - goal): raise WrongAnswer(f"{name} should stay as it was")
     for name in sorted(goal): expect(not after[name].any(), f"{name} is not 0")
+    for name, b in model.named_buffers():
+        expect(b.dtype == buffers[name].dtype and torch.equal(b, buffers[name]),
+               f"{name} was changed: what batchnorm has measured stays as it is")
+    expect(all(m.training for m in model.modules()), "the model is in evaluation mode now: leave that to its user")
+    expect(len(_what_changed(zero_last, _drawn(*resnet((4, 6), **_BLOCKS)))) == 4,
+           "in another model not all blocks were found: go through model.modules()")
 
 # %% ../../nbs/exercises/13_resnet.ipynb #f1626237
 @check_zero_last.solution
@@ -307,12 +389,38 @@ def _and_more(change):
     return zero_more
 
 # %% ../../nbs/exercises/13_resnet.ipynb #c8dc5bef
+def _own_children(model):
+    for m in model.children():
+        if isinstance(m, ResBlock) and m.shortcut is not None: nn.init.zeros_(m.convs[1][1].weight)
+def _if_shortcut(model):
+    for m in model.modules():
+        if isinstance(m, ResBlock) and m.shortcut: nn.init.zeros_(m.convs[1][1].weight)
+def _if_empty(model):
+    for b in _with_path(model):
+        if len(b.shortcut) == 0: nn.init.zeros_(b.convs[1][1].weight)
+def _in_the_first(model):
+    for m in model[0].modules():
+        if isinstance(m, ResBlock) and m.shortcut is not None: nn.init.zeros_(m.convs[1][1].weight)
+def _recorded(model):
+    for b in _with_path(model): b.convs[1][1].weight.zero_()
+
+check_zero_last.wrong("go through model.modules()", _own_children)
+check_zero_last.wrong("in another model", _in_the_first)
+check_zero_last.wrong("ask `is not None`", _if_shortcut)
+check_zero_last.wrong("an identity path, too", _if_empty)
+check_zero_last.wrong("work under torch.no_grad()", _recorded)
 check_zero_last.wrong("nothing changed", lambda model: None)
-check_zero_last.wrong("was not changed", lambda model: nn.init.zeros_(model[0][0].convs[1][1].weight))
+check_zero_last.wrong("block 0.1 was left out", lambda model: nn.init.zeros_(model[0][0].convs[1][1].weight))
+
+# %% ../../nbs/exercises/13_resnet.ipynb #dfed4478
 check_zero_last.wrong("outside of the blocks", lambda model: (zero_last(model), nn.init.zeros_(model[3].weight)))
 check_zero_last.wrong("the weight is enough", _and_more(lambda b: nn.init.zeros_(b.convs[1][1].bias)))
 check_zero_last.wrong("the first batchnorm", _and_more(lambda b: nn.init.zeros_(b.convs[0][1].weight)))
-check_zero_last.wrong("a convolution's weights", _and_more(lambda b: nn.init.zeros_(b.convs[1][0].weight)));
+check_zero_last.wrong("a convolution's weights", _and_more(lambda b: nn.init.zeros_(b.convs[1][0].weight)))
+check_zero_last.wrong("learns: everything else", _and_more(lambda b: b.convs[0][0].weight.requires_grad_(False)))
+check_zero_last.wrong("has measured stays", _and_more(lambda b: b.convs[0][1].running_mean.fill_(3)))
+check_zero_last.wrong("in evaluation mode", lambda model: (zero_last(model), model.eval()))
+check_zero_last.wrong("is torch.float64 now", lambda model: (zero_last(model), model.double()));
 
 # %% ../../nbs/exercises/13_resnet.ipynb #b3fd9319
 def _same_for_all(answer, name, cases, rule, wrong):
@@ -338,6 +446,17 @@ def _field(layers, start=1, strides=True, early=False, less=1):
         if not early: step *= stride
     return field
 
+def _pixels(layers):
+    "How many pixels are read: behind a stride that is larger than the kernel there are gaps."
+    pixels = {0}
+    for kernel_size, stride in reversed(layers): pixels = {p * stride + k for p in pixels for k in range(kernel_size)}
+    return len(pixels)
+
+def _times_stride(layers):
+    field = 1
+    for kernel_size, stride in layers: field = field * stride + kernel_size - 1
+    return field
+
 def _last_stride(layers): return 1 + sum((k - 1) * s for (k, _), (_, s) in zip(layers, [(1, 1), *layers]))
 
 # %% ../../nbs/exercises/13_resnet.ipynb #6f2db5a2
@@ -348,6 +467,12 @@ _FIELDS = {"the strides are forgotten: behind one, neighbours are further apart"
            "one too few: with no layer at all a number sees one pixel": partial(_field, start=0),
            "one too many: with no layer at all a number sees one pixel": partial(_field, start=2),
            "the layers come first to last: yours go the other way": lambda layers: _field(layers[::-1]),
+           "the pixels are counted without the gaps between them: take the width, first to last": _pixels,
+           "that is the product of the kernels": lambda layers: prod(k for k, _ in layers),
+           "the field does not grow by the stride's factor: the stride widens the steps of the layers after it":
+               _times_stride,
+           "going back, a field of r needs (r − 1)·stride + kernel size, not r·stride + kernel size − 1":
+               lambda layers: _times_stride(layers[::-1]),
            "only the last stride counts in yours: the strides before it multiply": _last_stride}
 
 @exercise
@@ -378,7 +503,7 @@ def _count(i, o, k, s, convs=None, norms=4, biases=0, fit=None):
     needed = i * o + o if i != o else 0
     return convs + (norms + biases) * o + (needed if fit is None else fit(i, o, s))
 
-_COUNTS = {"a convolution before a batchnorm has no bias": dict(biases=2),
+_COUNTS = {"a convolution before a batchnorm has no bias, and there are two batchnorms": dict(biases=2),
            "the batchnorms are missing": dict(norms=0),
            "a batchnorm learns a weight and a bias a channel": dict(norms=2),
            "running means and variances are measured, not learned": dict(norms=8),
@@ -390,8 +515,15 @@ _COUNTS = {"a convolution before a batchnorm has no bias": dict(biases=2),
            "a stride of 2 alone needs no 1×1 convolution": dict(fit=lambda i, o, s: i * o + o if i != o or s == 2 else 0),
            "the second convolution has more channels in": dict(convs=lambda i, o, k: 2 * i * o * k * k),
            "there are two convolutions": dict(convs=lambda i, o, k: i * o * k * k),
-           "a kernel is a square": dict(convs=lambda i, o, k: o * k * (i + o))}
+           "a kernel is a square": dict(convs=lambda i, o, k: o * k * (i + o)),
+           "the kernel size is an argument: yours always takes 3": dict(convs=lambda i, o, k: 9 * o * (i + o)),
+           "the first convolution has `in_channels` channels in": dict(convs=lambda i, o, k: 2 * o * o * k * k),
+           "the identity path has no batchnorm": dict(fit=lambda i, o, s: i * o + 3 * o if i != o else 0),
+           "the identity path has no batchnorm, so its convolution has a bias":
+               dict(fit=lambda i, o, s: i * o + 2 * o if i != o else 0)}
 _COUNTS = {why: partial(_count, **change) for why, change in _COUNTS.items()}
+_COUNTS["the convolution on the identity path is 1×1, whatever the kernel size"] = \
+    lambda i, o, k, s: _count(i, o, k, s) + (i * o * (k * k - 1) if i != o else 0)
 
 @exercise
 def check_block_parameters(

@@ -6,14 +6,28 @@ __all__ = ['check_second_phase', 'second_phase', 'mystery', 'check_rebuilt', 're
 
 # %% ../../nbs/exercises/11_schedulers.ipynb #56305730
 "The exercises of 11: a second phase, a curve without code, a mistake, a plateau, a schedule of one's own."
-import math
+import math, re
 from functools import partial
+from itertools import combinations, product
 
 import torch
 from torch.optim import lr_scheduler
 
-from . import exercise, expect, numbers, same
-from ..sched import combine, cosine, exponential, linear
+from . import WrongAnswer, _codes, exercise, expect, numbers, same
+from ..sched import combine, cosine, exponential, linear, step
+
+def _same_at(where, *args, **kwargs):
+    "`same`, with words for the place of the first difference: a function of the indices."
+    try: same(*args, **kwargs)
+    except WrongAnswer as error:
+        place = re.search(r" at \[?(\d+)(?:, (\d+)\])?, where", str(error))
+        if not place: raise
+        at = where(*(int(i) for i in place.groups() if i))
+        raise WrongAnswer(str(error).replace(place[0], f" {at}, where")) from None
+
+def _listed(values):
+    "Generators and the like as lists."
+    return [*values] if hasattr(values, "__iter__") and not hasattr(values, "__len__") else values
 
 # %% ../../nbs/exercises/11_schedulers.ipynb #5b26c756
 def _second_rates(make, n_steps=3):
@@ -55,13 +69,18 @@ def check_second_phase(
     else:
         expect(hasattr(found, "__len__") and len(found) == 3, "give three rates for each of three schedulers")
         lists = dict(zip(_MAKE, found))
-    if any(v is ... or isinstance(v, (list, tuple)) and any(x is ... for x in v) for v in lists.values()):
-        raise NotImplementedError
+    lists = {name: _listed(v) for name, v in lists.items()}
+    def is_open(v): return v is ... or isinstance(v, (list, tuple)) and any(x is ... for x in v)
+    left = [name for name, v in lists.items() if is_open(v)]
+    if len(left) == 3: raise NotImplementedError
     for name, values in lists.items():
+        if name in left: continue
         mine = numbers(values, f"what you predict for {name}")
-        expect(mine.shape == (3,), f"{name}: three rates are asked for")
+        if mine.shape == (3, 1): mine = mine[:, 0]               # `get_last_lr` gives a list, one rate a group
+        expect(mine.shape == (3,), f"{name}: three rates are asked for, one number for each step")
         wrong = {f"{name}: {why}": value for why, value in _MISTAKES[name].items()}
-        same(mine, _second_rates(_MAKE[name]), f"the rate of {name}", wrong, rtol=1e-3)
+        _same_at("in step {}".format, mine, _second_rates(_MAKE[name]), f"the rate of {name}", wrong, rtol=1e-3)
+    expect(not left, f"right so far; still to be filled in: {', '.join(left)}")
 
 # %% ../../nbs/exercises/11_schedulers.ipynb #91bd0434
 @check_second_phase.solution
@@ -82,7 +101,12 @@ _wrong("not 0.08", _predicted(c=[.02, .05, .08]))
 _wrong("after one it is half-way", _predicted(c=[.02, .04, .04]))
 _wrong("times the rate that it finds", _predicted(c=[.04, .04, .04]))
 _wrong("three rates are asked for", _predicted(a=[.04, .02]))
-_wrong("numbers are asked for", _predicted(a="0.04"))
+_wrong("is a str: numbers are asked for", _predicted(a="0.04"))
+_wrong("holds a str: numbers are asked for", _predicted(a=[.04, "0.02", .01]))
+_wrong("holds None: numbers are asked for", _predicted(a=[.04, None, None]))
+_wrong("it is recursive", _predicted(a=[.08, .04, .02], b=[...] * 3, c=[...] * 3))
+_wrong("still to be filled in: LambdaLR, LinearLR", _predicted(b=[...] * 3, c=...))
+_wrong("in step 2, where", _predicted(a=[.04, .02, .02]))
 _wrong("it must be 0.01", _predicted(a=[.04, .02, .02]))
 _wrong("keep the three names", lambda: {"ExponentialLR": [.04, .02, .01]})
 _wrong("three schedulers", lambda: [.04, .02, .01, .08])
@@ -99,6 +123,23 @@ def mystery():                   # rates of steps 0 to 600
 
 _WHERE = (100, "the climb"), (300, "the level part"), (500, "the fall"), (600, "the last part")
 _STEPS = [x for x in range(0, 601, 5) if not 490 < x < 510]
+_LOW = {.2: "", 0.: "the climb begins at a rate of 0.1, not at 0",
+        .1: "the climb begins at a rate of 0.1, which is a factor of 0.2"}
+_FALL = {cosine: "", linear: "the fall is a straight line in yours: on the paper it is flat, steep, and flat again",
+         exponential: "the fall is an exponential in yours: on the paper it begins flat"}
+_BOTTOM = {.3: "", .1: "the fall ends at 0.15, which is a factor of 0.3: the drop at step 500 takes it from there to 0.1",
+           .15: "the fall ends at a rate of 0.15, which is a factor of 0.3"}
+_REST = {.1: "", .3: "the drop at step 500 is missing", .15: "the drop at step 500 is missing",
+         0.: "after the drop the rate is 0.05, not 0", .05: "after the drop the rate is 0.05, which is a factor of 0.1"}
+
+def _named(mine, values):
+    "The mistakes in these factors, as few as give them; '' for none that is known."
+    found = []
+    for keys in product(_LOW, _FALL, _BOTTOM, _REST):
+        whys = [why for of, key in zip((_LOW, _FALL, _BOTTOM, _REST), keys) if (why := of[key])]
+        low, fall, bottom, rest = keys
+        if whys and (mine - values(_curve(low=low, fall=fall, bottom=bottom, rest=rest))).abs().max() <= .02: found.append(whys)
+    return "; and ".join(min(found, key=len, default=[]))
 
 @exercise
 def check_rebuilt(
@@ -109,9 +150,13 @@ def check_rebuilt(
     except ValueError as error:
         expect("add up to" not in str(error), "`combine` refuses your shares: they must be ≥ 0 and add up to 1, not to"
                f"{str(error).rpartition('not to')[2]}")
+        counts = re.match(r"(\d+) fractions for (\d+) schedules", str(error))
+        expect(not counts, counts and f"`combine` gets {counts[1]} shares for {counts[2]} schedules: give one share for each")
         raise
     expect(schedule is not None, "the result is None: is there a `return`?")
-    expect(callable(schedule), f"a function of progress is asked for, this is a {type(schedule).__name__}")
+    expect(callable(schedule), f"a function of progress is asked for, not something of type {type(schedule).__name__}")
+    read = [name for f in (rebuilt, schedule) for code in _codes(f) for name in code.co_names]
+    expect("mystery" not in read, "it reads the rates off `mystery`: put the curve together from pieces")
     def values(f, scale=1 / 600):
         try: return numbers([f(x * scale) for x in _STEPS], "what the schedule gives")
         except TypeError as error:
@@ -127,16 +172,8 @@ def check_rebuilt(
     try: of_steps = values(schedule, 1.)
     except Exception: of_steps = mine
     expect(off(of_steps, right) > .035, "it is a function of the number of steps: progress is asked for, from 0 to 1")
-    for why, other in {
-        "the fall is a straight line in yours: on the paper it is flat, steep, and flat again": _curve(fall=linear),
-        "the fall is an exponential in yours: on the paper it begins flat": _curve(fall=exponential),
-        "the fall ends at 0.15, which is a factor of 0.3: the drop at step 500 takes it from there to 0.1": _curve(bottom=.1),
-        "the drop at step 500 is missing": _curve(rest=.3),
-        "after the drop the rate is 0.05, not 0": _curve(rest=0.),
-        "after the drop the rate is 0.05, which is a factor of 0.1": _curve(rest=.05),
-        "the climb begins at a rate of 0.1, not at 0": _curve(low=0.),
-        "the climb begins at a rate of 0.1, which is a factor of 0.2": _curve(low=.1),
-    }.items(): expect(off(mine, values(other)) > .02, why)
+    whys = _named(mine, values)
+    expect(not whys, whys)
     first = int(((mine - right).abs() > .035).nonzero()[0])
     where = next(name for end, name in _WHERE if _STEPS[first] <= end)
     expect(False, f"in {where}, at step {_STEPS[first]}, it gives a rate of {mine[first] / 2:.2f} where the curve has "
@@ -161,7 +198,12 @@ _wrong("in the climb, at step 10", lambda: _curve((1/3, 1/6, 1/3, 1/6)))
 _wrong("in the level part", lambda: _curve((1/6, 1/6, 1/2, 1/6)))
 _wrong("in the fall", lambda: _curve((1/6, 1/2, 1/6, 1/6)))
 _wrong("add up to 1", lambda: _curve((1/6, 1/3, 1/3, 1/3)))
-_wrong("a function of progress is asked for", lambda: mystery())
+_wrong("0.1, which is a factor of 0.2; and the fall ends at a rate of 0.15", lambda: _curve(low=.1, bottom=.15, rest=.05))
+_wrong("begins flat; and the drop", lambda: _curve(fall=exponential, rest=.3))
+_wrong("the drop at step 500 is missing", lambda: _curve(bottom=.15, rest=.15))
+_wrong("gets 3 shares for 4 schedules", lambda: combine([1/6, 1/3, 1/2], [linear(.2, 1), linear(1, 1), cosine(1, .3), linear(.1, .1)]))
+_wrong("off `mystery`", lambda: lambda t: mystery()[round(600 * t)] / .5)
+_wrong("of type list", lambda: mystery())
 _wrong("one of the pieces is a number", lambda: combine([1/6, 1/3, 1/3, 1/6], [linear(.2, 1), 1, cosine(1, .3), .1]))
 _wrong("is there a `return`", lambda: print(end=""))
 _wrong("cannot call it", lambda t: _curve()(t));
@@ -203,7 +245,12 @@ def _two_groups(cls, n_steps=50, doubled_at=None, **kwargs):
     opt, result = torch.optim.SGD([dict(params=[torch.zeros(1)], lr=lr) for lr in (.06, .01)]), []
     try: sched = cls(opt, 10, 50, **kwargs)
     except TypeError as error:
+        expect("'NoneType' object is not iterable" not in str(error), "`get_lr` gives None: is there a `return`?")
         expect("not iterable" not in str(error), "`get_lr` gives one number: a list is asked for, one rate a group")
+        raise
+    except ValueError as error:
+        expect("zip()" not in str(error), "`get_lr` must give one rate a group: here are two groups, and it gives another number of "
+               "rates")
         raise
     for x in range(n_steps):
         if x == doubled_at:
@@ -227,11 +274,11 @@ def check_mended(
            "it still multiplies the rate that the step before has left in the optimizer, so the factors pile up")
     expect(not torch.equal(mine[:, 0], mine[:, 1]), "each group has its own rate, and here both get the same")
     variant = partial(_two_groups, _Variant)
-    same(mine, right, "the rate", {
-        "it is a step ahead: at step 0 the rate is to be 0": variant(ahead=1),
-        "it climbs a step ahead: at step 0 the rate is to be 0": torch.cat([variant(ahead=1)[:10], right[10:]]),
-        "the climb is to begin at 0, and yours doesn't": variant(least=.1),
-        "the cosine is to begin where the climb ends: its progress is 0 at step `warm`": variant(whole=True)})
+    wrong = {"it is a step ahead: at step 0 the rate is to be 0": variant(ahead=1),
+             "it climbs a step ahead: at step 0 the rate is to be 0": torch.cat([variant(ahead=1)[:10], right[10:]]),
+             "the cosine is to begin where the climb ends: its progress is 0 at step `warm`": variant(whole=True)}
+    if mine[0].max() > 0: wrong["the climb is to begin at 0, and yours doesn't"] = mine
+    _same_at("at step {}, in group {}".format, mine, right, "the rate", wrong)
 
 # %% ../../nbs/exercises/11_schedulers.ipynb #3d7467bc
 @check_mended.solution
@@ -262,41 +309,54 @@ _wrong("a step ahead", _variant(ahead=1))
 _wrong("is to begin at 0", _variant(least=.1))
 _wrong("where the climb ends", _variant(whole=True))
 _wrong("a class is asked for", lambda *args: _Variant(*args))
-_wrong("it must be", _variant(least=.5));
+_wrong("is to begin at 0", _variant(least=.5))
+_wrong("gives None", type("Mended", (_Variant,), dict(get_lr=lambda self: None)))
+_wrong("here are two groups", type("Mended", (_Variant,), dict(get_lr=lambda self: [self.base_lrs[0] * self.last_epoch / 10])))
+class _Quick(_Variant):
+    "Climbs twice as fast."
+    def get_lr(self): return [lr * min(self.last_epoch / self.warm * 2, 1) for lr in self.base_lrs]
+_wrong("at step 1, in group 0, where it must be", _Quick);
 
 # %% ../../nbs/exercises/11_schedulers.ipynb #a675db97
-def _plateau(losses, lr, factor, patience, extra=0, previous=False, keep=False, again=False, equal=False, early=False):
-    "Right, and wrong by what is switched on."
-    best, bad, result = math.inf, 0, []
+_SLIPS = {   # what `_plateau` does wrong → how it is said
+    "strict": "patience is one off: it takes more than `patience` losses in a row that are no better",
+    "late": "patience is one off: lower it at the first loss beyond `patience`",
+    "previous": "compare with the best loss so far, not with the one before",
+    "keep": "a better loss begins the count anew",
+    "again": "after lowering the rate begin the count anew, or it is lowered at every further loss",
+    "equal": "a loss that equals the best is no better: it counts",
+    "forget": "the best loss stays the best when the rate is lowered: only the count begins anew",
+    "zero": "no loss is better than a best that begins at 0: begin with the first loss, or with infinity",
+    "early": "one loss late: give the rate after each loss, not before it"}
+
+def _plateau(losses, lr, factor, patience, slips=()):
+    "Right, and wrong by the slips that are named."
+    best, bad, result = 0. if "zero" in slips else math.inf, 0, []
+    allowed = patience - ("strict" in slips) + ("late" in slips)
     for loss in losses:
-        if early: result.append(lr)
-        if loss < best or equal and loss == best: best, bad = loss, bad if keep else 0
+        if "early" in slips: result.append(lr)
+        if loss < best or "equal" in slips and loss == best: best, bad = loss, bad if "keep" in slips else 0
         else: bad += 1
-        if previous: best = loss
-        if bad > patience + extra: lr, bad = lr * factor, bad if again else 0
-        if not early: result.append(lr)
+        if "previous" in slips: best = loss
+        if bad > allowed:
+            lr, bad = lr * factor, bad if "again" in slips else 0
+            if "forget" in slips: best = math.inf
+        if "early" not in slips: result.append(lr)
     return result
 
 @exercise
 def check_plateau(
     plateau_rates,               # your function: losses, lr, factor, patience → rate after each of them
 ):
-    "Exercise 4: rejects patience one off, the last loss for the best, and counts that are not begun anew."
+    "Exercise 4: rejects patience one off, the last loss for the best, counts that are not begun anew, and two slips at once."
     losses = [1., .9, .95, .97, .89, .93, .92, .91, .9, .9, .9, .9, .5, .6, .7, .8, .9, .4, .4, .4, .4]
-    rates = partial(_plateau, losses, .8, .5, 2)
-    wrong = {"patience is one off: it takes more than `patience` losses in a row that are no better": rates(extra=-1),
-             "patience is one off: lower it at the first loss beyond `patience`": rates(extra=1),
-             "compare with the best loss so far, not with the one before": rates(previous=True),
-             "a better loss begins the count anew": rates(keep=True),
-             "after lowering the rate begin the count anew, or it is lowered at every further loss": rates(again=True),
-             "a loss that equals the best is no better: it counts": rates(equal=True),
-             "one loss late: give the rate after each loss, not before it": rates(early=True)}
-    mine = plateau_rates(list(losses), .8, .5, 2)
-    if not hasattr(mine, "__len__") and hasattr(mine, "__iter__"): mine = [*mine]
+    slips = [(a,) for a in _SLIPS] + [*combinations(_SLIPS, 2)]
+    wrong = {"; and ".join(_SLIPS[s] for s in of): _plateau(losses, .8, .5, 2, of) for of in slips}
+    def where(i): return f"after loss number {i} (counted from 0), which is {losses[i]}"
+    mine = _listed(plateau_rates(list(losses), .8, .5, 2))
     if hasattr(mine, "__len__"): expect(len(mine) == 21, f"21 losses give as many rates, yours {len(mine)}")
-    same(mine, rates(), "the rate after each loss", wrong)
-    other = plateau_rates(list(losses), .3, .2, 1)
-    if not hasattr(other, "__len__") and hasattr(other, "__iter__"): other = [*other]
+    _same_at(where, mine, _plateau(losses, .8, .5, 2), "the rate", wrong)
+    other = _listed(plateau_rates(list(losses), .3, .2, 1))
     why = "is an argument, and yours works for one value of it only"
     same(other, _plateau(losses, .3, .2, 1), "the rate after each loss, from 0.3 with factor 0.2 and patience 1", {
         f"`factor` {why}": _plateau(losses, .3, .5, 1), f"`patience` {why}": _plateau(losses, .3, .2, 2),
@@ -314,17 +374,30 @@ def plateau_rates(losses, lr, factor, patience):
     return result
 
 # %% ../../nbs/exercises/11_schedulers.ipynb #cfc1dbd8
-for _why, _changed in {
-    "more than `patience` losses": dict(extra=-1), "first loss beyond": dict(extra=1),
-    "best loss so far": dict(previous=True), "begins the count anew": dict(keep=True),
-    "at every further loss": dict(again=True), "equals the best": dict(equal=True), "one loss late": dict(early=True),
-}.items(): check_plateau.wrong(_why, partial(_plateau, **_changed))
+for _why, _of in {
+    "more than `patience` losses": ["strict"], "first loss beyond": ["late"], "best loss so far": ["previous"],
+    "begins the count anew": ["keep"], "at every further loss": ["again"], "equals the best": ["equal"],
+    "stays the best": ["forget"], "begins at 0": ["zero"], "one loss late": ["early"],
+    "`patience` losses in a row that are no better; and a loss that equals": ["strict", "equal"],
+    "in a row that are no better; and one loss late": ["strict", "early"],
+}.items(): check_plateau.wrong(_why, partial(_plateau, slips=_of))
+
+@check_plateau.wrong("stays the best")
+def _present(losses, lr, factor, patience):
+    "The best begins anew as the present loss."
+    best, bad, result = math.inf, 0, []
+    for loss in losses:
+        best, bad = (loss, 0) if loss < best else (best, bad + 1)
+        if bad > patience: lr, bad, best = lr * factor, 0, loss
+        result.append(lr)
+    return result
 
 check_plateau.wrong("`factor` is an argument", lambda losses, lr, factor, patience: _plateau(losses, lr, .5, patience))
 check_plateau.wrong("`patience` is an argument", lambda losses, lr, factor, patience: _plateau(losses, lr, factor, 2))
 check_plateau.wrong("`lr` is an argument", lambda losses, lr, factor, patience: _plateau(losses, .8, factor, patience))
 check_plateau.wrong("factor and patience are", lambda losses, lr, factor, patience: _plateau(losses, lr, .5, 2))
 check_plateau.wrong("give as many rates", lambda losses, *arguments: _plateau(losses[:-1], *arguments))
+check_plateau.wrong("after loss number 2 (counted from 0), which is 0.95", lambda losses, lr, *rest: [lr, lr, *[lr / 3] * 19])
 
 # %% ../../nbs/exercises/11_schedulers.ipynb #232ca6dd
 def _two_parts(rates):
@@ -336,6 +409,12 @@ def _two_parts(rates):
         left, noise = left + curvature / 2 * distance**2, noise + curvature / 2 * variance
     return left, noise
 
+def _lever(rates):
+    "Of each sixth of the steps: the noise that a somewhat higher rate there would add to the loss, or take away."
+    n, before = len(rates) // 6, _two_parts(rates)[1]
+    def higher(i): return [lr + max(lr / 20, 1e-4) if i <= x < i + n else lr for x, lr in enumerate(rates)]
+    return {i: _two_parts(higher(i))[1] - before for i in range(0, len(rates), n)}
+
 @exercise
 def check_design(
     design,                      # your function: () → peak rate, schedule of progress
@@ -343,7 +422,7 @@ def check_design(
     "Exercise 5: says whether distance or noise is what is left, and names what diverges or climbs."
     found = design()
     expect(found is not None, "the result is None: is there a `return`?")
-    expect(isinstance(found, (tuple, list)) and len(found) == 2, "give two things: the peak rate, and a schedule")
+    expect(isinstance(found, (tuple, list)) and len(found) == 2, "give a pair: return peak, schedule")
     if any(x is ... for x in found): raise NotImplementedError
     peak, schedule = found
     expect(not callable(peak), "the order is: the peak rate first, then the schedule")
@@ -352,20 +431,33 @@ def check_design(
     expect(peak.numel() == 1, "the peak rate is to be one number")
     peak = peak.item()
     for x in range(300): expect(numbers(schedule(x / 300), "the factor").numel() == 1, "the factor is to be one number")
-    rates = [peak * numbers(schedule(x / 300)).item() for x in range(300)]
-    try: left, noise = _two_parts(rates)
-    except OverflowError: left = noise = math.inf
+    def run(scale):
+        rates = [peak * numbers(schedule(x * scale)).item() for x in range(300)]
+        try: return rates, *_two_parts(rates)
+        except OverflowError: return rates, math.inf, math.inf
+    rates, left, noise = run(1 / 300)
     expect(min(rates) >= 0, "a rate below 0 climbs")
     expect(max(rates) > 0, "all rates are 0")
     loss = left + noise
+    if loss < .003: return
+    flat = max(rates) < min(rates) * 1.05
+    try: by_steps, *parts = run(1)
+    except Exception: by_steps, parts = rates, [math.inf]
+    expect(sum(parts) >= .003 and not (flat and by_steps[-1] < .5 * max(by_steps)),
+           "it is a function of the number of steps: progress is asked for, from 0 to 1")
     highest = f"the highest rate is {max(rates):.2g}, and 2/10 is the bound for a curvature of 10"
     expect(math.isfinite(loss) and (max(rates) < .2 or loss < 1), f"it diverges: {highest}")
-    if loss < .003: return
     says = f"the loss is {loss:.2g}, below 0.003 is asked for"
     expect(max(rates) > min(rates) * 1.01, f"{says}. The rate is constant: let it fall")
-    expect(left < noise, f"{says}. Most of it is distance: it has not arrived. Stay high for longer, or raise the peak")
+    expect(left < noise and noise >= .003, f"{says}. {'Most' if left > noise else 'Too much'} of it is distance: "
+           "it has not arrived. Stay high for longer, or raise the peak")
+    if max(rates) >= .2: says = f"{says}. Note that {highest}"
     expect(rates[-1] < .02, f"{says}. Most of it is noise, and the last rate is {rates[-1]:.2g}: end lower")
-    expect(False, f"{says}. Most of it is noise: fall sooner, so that more of the run has a small rate")
+    lever = _lever(rates)
+    start = max(lever, key=lambda i: abs(lever[i]))
+    expect(lever[start] > 0, f"{says}. Most of it is noise from the high rates, and in steps {start} to {start + 49} the rate is too "
+           "small to forget it: fall more slowly towards the end")
+    expect(False, f"{says}. Most of it is noise, and in steps {start} to {start + 49} the rate is too high: be lower by then")
 
 # %% ../../nbs/exercises/11_schedulers.ipynb #6fdbfbc0
 @check_design.solution
@@ -379,13 +471,24 @@ _wrong = check_design.wrong
 _wrong("let it fall", lambda: (.015, lambda t: 1.))
 _wrong("it diverges", lambda: (.5, cosine(1, 0)))
 _wrong("it has not arrived", lambda: (.02, cosine(1, 0)))
-_wrong("fall sooner", lambda: (.06, cosine(1, 0)))
+_wrong("in steps 150 to 199 the rate is too high", lambda: (.06, cosine(1, 0)))
+_wrong("too small to forget it", lambda: (.19, exponential(1, .0003)))
+_wrong("too small to forget it", lambda: (.1, combine([.5, .5], [cosine(1, 0), linear(0, 0)])))
+_wrong("100 to 149 the rate is too high", lambda: (.19, combine([.5, .5], [linear(1, 1), linear(0, 0)])))
+_wrong("be lower by then", lambda: (.19, exponential(1, .03)))
+_wrong("be lower by then", lambda: (.06, linear(1, .05)))
+_wrong("Note that the highest rate is 1", lambda: (1., exponential(1, .003)))
+_wrong("Too much of it is distance", lambda: (.09, exponential(1, .003)))
+_wrong("number of steps", lambda: (.1, step(1, .3, [60, 120, 180, 240])))
+_wrong("number of steps", lambda: (.09, lambda x: .985**x))
+_wrong("number of steps", lambda: (.09, lambda x: exponential(1, .01)(x / 300)))
+_wrong("give a pair", lambda: dict(peak=.09, schedule=exponential(1, .01)))
 _wrong("end lower", lambda: (.1, linear(1, .5)))
 _wrong("The rate is constant", lambda: (.1, linear(1, 1)))
 _wrong("the order is", lambda: (cosine(1, 0), .04))
 _wrong("a rate below 0", lambda: (.05, linear(1, -.1)))
 _wrong("all rates are 0", lambda: (0., linear(1, 0)))
-_wrong("give two things", lambda: cosine(1, 0))
+_wrong("give a pair", lambda: cosine(1, 0))
 _wrong("to be a schedule", lambda: (.04, .1))
 _wrong("is there a `return`", lambda: print(end=""))
 _wrong("numbers are asked for", lambda: (.04, lambda t: "high"));
