@@ -1,5 +1,5 @@
 "FLOPs by PyTorch's counter agree with those by layer; counting changes nothing; the Pareto front against its definition."
-import random
+import random, time
 from functools import partial
 
 import numpy as np
@@ -340,6 +340,11 @@ def test_interleaved_takes_turns():
     calls = []
     times = interleaved(dict(a=lambda: calls.append("a"), b=lambda: calls.append("b")), 3)
     assert calls == ["a", "b"] * 4 and [len(t) for t in times.values()] == [3, 3] and all(t >= 0 for t in times["a"])
+
+def test_interleaved_reads_the_clock_that_it_is_given():
+    ticks = iter(range(100))
+    assert interleaved(dict(f=lambda: None), 3, clock=lambda: next(ticks)) == dict(f=[1, 1, 1])
+    assert sum(interleaved(dict(f=lambda: time.sleep(.02)), 1, clock=time.process_time)["f"]) < .02
 
 @pytest.mark.parametrize("ours, says", [(.8, "80.00 % after an epoch: the narrow ResNet has 85.00 %"), (.9, None)])
 def test_the_race_of_the_last_exercise(ours, says, monkeypatch, capsys):
