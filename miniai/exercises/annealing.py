@@ -140,6 +140,8 @@ def check_cosine_sched(
     same(first, .5 * right, "the first group's rate at each step", {why: .5 * v for why, v in wrong.items()}, rtol=1e-5)
     same(second, .05 * right, "the second group's rate at each step",
          {"every group gets the first group's rate: keep one for each": first,
+          "after the first step every group gets the first group's rate: keep one for each":
+              torch.cat([first[:1] / 10, first[1:]]),
           "only the first group's rate changes: go through param_groups": torch.full((11,), .05)}, rtol=1e-5)
 
 # %% ../../nbs/exercises/10_annealing.ipynb #5be42e72
@@ -247,7 +249,7 @@ class _FirstForAll(_Cosine):
         self.base_lrs = [self.base_lrs[0]] * len(self.base_lrs)
         for group in self.groups: group["lr"] = self.base_lrs[0]
 
-@check_cosine_sched.wrong("the second group's rate at each step")
+@check_cosine_sched.wrong("after the first step every group")
 class _SecondFromFirst(_Cosine):
     def __init__(self, optimizer, T_max): super().__init__(optimizer, T_max); self.base_lrs = [self.base_lrs[0]] * 2
 
