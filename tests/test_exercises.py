@@ -138,7 +138,7 @@ print(len(EXERCISES), "exercises", *wrong, sep="\\n")
 def test_all_verdicts_are_the_same_without_asserts():
     run = subprocess.run([sys.executable, "-O", "-c", OPTIMISED], cwd=ROOT, capture_output=True, text=True,
                          env=os.environ | dict(PYTHONPATH=str(ROOT)))
-    assert run.stdout.splitlines() == [str(len(EXERCISES)), "exercises"], run.stdout + run.stderr
+    assert run.stdout.splitlines()[-2:] == [str(len(EXERCISES)), "exercises"], run.stdout + run.stderr  # a checker may print
 
 # -- right answers in other words
 
