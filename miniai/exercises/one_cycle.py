@@ -267,7 +267,7 @@ def _three(smooth, *factors):
 def _centred(losses): return LRFound([*range(len(losses))], losses).smooth
 
 for _why, _answer in {
-    "and the average lags": _three(_looks_back, 1, 3, 10), "to 2.2: there the loss explodes": _three(_centred, 1, 3, 10),
+    "and the average lags": _three(_looks_back, 1, 3, 10), "to 1.4: there the loss explodes": _three(_centred, 1, 3, 10),
     "it lags behind": _three(_looks_back, 1, 1 / 3, .1), "single lucky batch": _three(lambda losses: losses, 1, 1 / 3, .1),
     "in the proportions": _three(_centred, 1, .5, .1), "three rates are asked for": _three(_centred, .1),
     "is no learning rate": _three(_centred, 0, 1, 2),
