@@ -224,6 +224,21 @@ def _range_test():
     noisy[20] = 0.
     return lrs, noisy, lrs[clean.argmin()]
 
+def _looks_back(losses, beta=.95):
+    average, curve = losses[0], []
+    for loss in losses:
+        average = beta * average + (1 - beta) * loss
+        curve.append(average)
+    return curve
+
+def _three(smooth, *factors):
+    def f(lrs, losses):
+        lowest = lrs[int(np.argmin(smooth(losses)))]
+        return [lowest * factor for factor in factors]
+    return f
+
+_as_given = _three(_looks_back, 1, 3, 10)    # the function that is to be mended
+
 @exercise
 def check_three_rates(
     three_rates,                 # your function: rates and losses of a range test → three rates
@@ -232,6 +247,7 @@ def check_three_rates(
     lrs, losses, lowest = _range_test()
     got = numbers(three_rates(lrs.tolist(), losses.tolist()), "the result").flatten()
     expect(got.numel() == 3, f"three rates are asked for; these are {got.numel()}")
+    if np.allclose(got, _as_given(lrs, losses), rtol=1e-6): raise NotImplementedError
     low, middle, top = sorted(got.tolist())
     expect(low > 0, f"{low:g} is no learning rate")
     shape = abs(middle / low / (10 / 3) - 1) < .12 and abs(top / low / 10 - 1) < .05
@@ -251,23 +267,10 @@ def three_rates(lrs, losses):
     return [lowest, lowest / 3, lowest / 10]                                     # down, away from the explosion
 
 # %% ../../nbs/exercises/12_one_cycle.ipynb #49d21ff9
-def _looks_back(losses, beta=.95):
-    average, curve = losses[0], []
-    for loss in losses:
-        average = beta * average + (1 - beta) * loss
-        curve.append(average)
-    return curve
-
-def _three(smooth, *factors):
-    def f(lrs, losses):
-        lowest = lrs[int(np.argmin(smooth(losses)))]
-        return [lowest * factor for factor in factors]
-    return f
-
 def _centred(losses): return LRFound([*range(len(losses))], losses).smooth
 
 for _why, _answer in {
-    "and the average lags": _three(_looks_back, 1, 3, 10), "to 1.4: there the loss explodes": _three(_centred, 1, 3, 10),
+    "and the average lags": _three(partial(_looks_back, beta=.97), 1, 3, 10), "to 1.4: there the loss explodes": _three(_centred, 1, 3, 10),
     "it lags behind": _three(_looks_back, 1, 1 / 3, .1), "single lucky batch": _three(lambda losses: losses, 1, 1 / 3, .1),
     "in the proportions": _three(_centred, 1, .5, .1), "three rates are asked for": _three(_centred, .1),
     "is no learning rate": _three(_centred, 0, 1, 2),
