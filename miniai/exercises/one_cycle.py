@@ -22,9 +22,11 @@ def check_cycle(
     predictions,                 # your function: () → a rate, a batch, a beta and an epoch
 ):
     "Exercise 1: rejects a start at the peak, the peak a step late, the optimizer's own beta, and batches for epochs."
-    found = predictions()
+    found = predictions() if callable(predictions) else predictions
     if isinstance(found, dict): found = [*found.values()]
     if isinstance(found, (tuple, list)) and any(f is ... or f is None for f in found): raise NotImplementedError
+    if isinstance(found, (tuple, list)):
+        for letter, f in zip("abcd", found): expect(np.size(f) == 1, f"{letter}: one number is asked for; these are {np.size(f)}")
     found = numbers(found, "the result").flatten()
     expect(found.shape == (4,), f"four numbers are asked for, of a, b, c and d; these are {found.numel()}")
     slips = [(.02, {.5: "that is the peak; the run begins at max_lr/25", .05: "a tenth of the peak is the paper's start; PyTorch's "
@@ -38,11 +40,13 @@ def check_cycle(
              (2, {3: "counted from 0, the way up ends at step .3·10 − 1", 299: "stepped after every epoch, the schedule has 10 "
                   "steps: an epoch is asked for", 0: "the first epoch has the start, max_lr/25",
                   9: "that is the last epoch, where the rate is lowest", 5: "the way up takes 30 % of the run, not half of it"})]
-    for letter, mine, (right, named) in zip("abcd", found.tolist(), slips):
-        close = lambda value: abs(mine - value) <= 1e-3 * max(abs(value), .01)
+    hints = ("the run begins at max_lr/div_factor, and div_factor is 25", "count from 0: the way up takes 30 % of the 1,000 steps",
+             "OneCycleLR has a max_momentum of its own", "now a step is an epoch: the way up takes 30 % of the 10 steps, counted from 0")
+    for letter, mine, (right, named), hint in zip("abcd", found.tolist(), slips, hints):
+        close = lambda value: abs(mine - value) <= 1e-4 * max(abs(value), .01)
         if close(right): continue
         for value, why in named.items(): expect(not close(value), f"{letter}: {why}")
-        expect(False, f"{letter}: it is not {mine:.4g}")
+        expect(False, f"{letter}: it is not {mine:.4g}; {hint}")
 
 # %% ../../nbs/exercises/12_one_cycle.ipynb #41126eaf
 @check_cycle.solution
@@ -60,7 +64,8 @@ for _why, _answer in {
     "the paper's form": (.02, 450, .95, 2), "100 in each epoch": (.02, 30, .95, 2), "is the last batch": (.02, 999, .95, 2),
     "it replaces the .9": (.02, 299, .9, 2), "at the peak; momentum": (.02, 299, .85, 2), "the second beta, which": (.02, 299, .999, 2),
     "at step .3·10": (.02, 299, .95, 3), "an epoch is asked for": (.02, 299, .95, 299), "d: the first epoch": (.02, 299, .95, 0),
-    "d: that is the last": (.02, 299, .95, 9), "d: the way up takes": (.02, 299, .95, 5), "c: it is not": (.02, 299, .7, 2),
+    "d: that is the last": (.02, 299, .95, 9), "d: the way up takes": (.02, 299, .95, 5), "c: it is not 0.7; OneCycleLR has": (.02, 299, .7, 2), "b: it is not 298; count": (.02, 298, .95, 2),
+    "b: it is not 299.2": (.02, 299.2, .95, 2), "c: one number": (.02, 299, (.95, .999), 2),
     "four numbers are asked for": (.02, 299, .95),
 }.items(): check_cycle.wrong(_why, lambda answer=_answer: answer)
 
@@ -84,11 +89,11 @@ def _by_new_pair(f, *given):
         raise WrongAnswer("betas is a tuple, and a tuple cannot be changed in place: give the group a new pair, "
                           "(value, the second beta that it had)") from None
 
-def _driven(make, opt_func):
-    "What 50 steps see: array [50, groups, rate / momentum / second beta]."
+def _driven(make, opt_func, n_steps=50):
+    "What the steps see: array [steps, groups, rate / momentum / second beta]."
     opt = _two_groups(opt_func)
     sched, seen = _by_new_pair(make, opt), []
-    for _ in range(50):
+    for _ in range(n_steps):
         seen.append([_settings(group) for group in opt.param_groups])
         opt.step()
         try: _by_new_pair(sched.step)
@@ -108,11 +113,12 @@ def check_one_cycle(
         (lrs, momentums, _), (wanted, wanted_m, _) = mine[:, 0].T, right[:, 0].T
         off = lambda a, b: np.abs(a - b).max() > 1e-7
         peak, right_peak = lrs.argmax(), wanted.argmax()
-        expect(not off(lrs[0], wanted[0]), f"the first batch has the rate {lrs[0]:g}, not max_lr/25: set it in __init__ too, "
-                                           "but make no step there")
+        why = ("set it in __init__ too" if not off(lrs[0], .5) else "__init__ must make no step" if not off(lrs[0], wanted[1]) else
+               "set it there whatever rate the optimizer had")
+        expect(not off(lrs[0], wanted[0]), f"the first batch has the rate {lrs[0]:g}, not max_lr/25: {why}")
         expect(len(set(lrs)) > 10, "the rate hardly changes: set it in step(), called once a batch, not once an epoch")
-        expect(peak == right_peak and not off(lrs[-1], wanted[-1]),
-               f"the peak is at batch {peak}, the last rate {lrs[-1]:g}: they should be {right_peak} and {wanted[-1]:g}")
+        expect(peak == right_peak, f"the peak is at batch {peak}: of 50 batches, it should be at {right_peak}")
+        expect(not off(lrs[-1], wanted[-1]), f"the last rate is {lrs[-1]:g}: it should be {wanted[-1]:g}")
         expect(not off(lrs, wanted), "start, peak and end are right, but the ways between them are no cosines")
         expect(momentums.max() - momentums.min() > .01, "momentum stays: it must fall from .95 to .85 and come back"
                                                         + ", in Adam as the first of betas" * (opt_func is _adam))
@@ -120,6 +126,11 @@ def check_one_cycle(
         expect(not off(momentums, wanted_m), "momentum does not follow a cosine .95 → .85 → .95")
         expect(not off(mine[:, 1, :2], mine[:, 0, :2]), "only the first parameter group follows")
         expect(not off(mine[..., 2], .99), "the second beta changed: it must stay")
+        other = _driven(lambda opt: MyOneCycle(opt, .4, 33), opt_func, 33)[:, 0, :2]
+        right = _driven(lambda opt: OneCycleLR(opt, .4, total_steps=33), opt_func, 33)[:, 0, :2]
+        expect(off(other, mine[:33, 0, :2]), "another max_lr and other total_steps change nothing: is one of them a fixed number?")
+        expect(not off(other, right), "with 50 steps all is right, but not with max_lr = .4 and 33 steps, where the way up ends at "
+                                      "step 8.9: does it round that to a whole step, or has it a fixed number?")
 
 # %% ../../nbs/exercises/12_one_cycle.ipynb #78287a6a
 @check_one_cycle.solution
@@ -170,7 +181,7 @@ for _why, _answer in {
     "the first batch has the rate 0.01, not max_lr/25": _one_cycle(start=10),
     "hardly changes: set it in step()": _one_cycle(step=lambda self: None),
     "the peak is at batch 15": _one_cycle(shift=0), "the peak is at batch 24": _one_cycle(share=.5),
-    "the last rate 0.004: they should be 14 and 4e-07": _one_cycle(final=1), "the last rate 1e-05": _one_cycle(final=400),
+    "the last rate is 0.004: it should be 4e-07": _one_cycle(final=1), "the last rate is 1e-05": _one_cycle(final=400),
     "are no cosines": _one_cycle(part=lambda self, t: t),
     "momentum stays: it must fall": _one_cycle(write=lambda self, group, lr, momentum: group.update(lr=lr)),
     "in Adam as the first of betas":
@@ -188,7 +199,7 @@ class _Unset(_OneCycle):
     def set(self):
         if self.x: super().set()
 
-@check_one_cycle.wrong("make no step there")
+@check_one_cycle.wrong("__init__ must make no step")
 class _StepsWhenMade(_OneCycle):
     def __init__(self, *args): super().__init__(*args); self.step()
 
@@ -214,15 +225,32 @@ class _FirstGroup(_OneCycle):
 @check_one_cycle.wrong("only the first parameter group")
 class _FirstGroupMomentum(_OneCycle):
     def write(self, group, lr, momentum): super().write(group, lr, momentum if group is self.groups[0] else .95)
+@check_one_cycle.wrong("change nothing")
+class _Fixed(_OneCycle):
+    def __init__(self, optimizer, max_lr, total_steps): super().__init__(optimizer, .1, 50)
+
+@check_one_cycle.wrong("does it round")
+class _Whole(_OneCycle):
+    "Its way up ends at a whole step."
+    def where(self):
+        up = int(.3 * self.total - 1)
+        return (True, self.x / up) if self.x <= up else (False, (self.x - up) / (self.total - 1 - up))
+
+@check_one_cycle.wrong("whatever rate the optimizer had")
+class _Times(_OneCycle):
+    "Multiplies the optimizer's own rate."
+    def __init__(self, *args): super().__init__(*args); self.groups[0]["lr"] = .5 / 25
 
 # %% ../../nbs/exercises/12_one_cycle.ipynb #a87dec02
-def _range_test():
-    "A made-up range test with noise and one lucky batch at a low rate, and the rate where it is really lowest."
-    lrs = np.logspace(-5, 1, 200)
-    clean = 2.3 - 1.5 / (1 + (.03 / lrs) ** 1.5) + 1.2 * (lrs / .5) ** 2
-    noisy = clean + np.random.default_rng(0).normal(0, .02, 200)
-    noisy[20] = 0.
-    return lrs, noisy, lrs[clean.argmin()]
+def _range_test(lowest, lucky=20):
+    "A made-up range test of 100 batches, lowest at a rate, with some noise and one lucky batch; it ends at four times its lowest."
+    lrs = np.logspace(-5, 1, 100)
+    lowest = lrs[np.abs(np.log(lrs / lowest)).argmin()]
+    losses = 2.3 - np.exp(-(np.log10(lrs / lowest) / .5) ** 2) + (lrs / lowest / 16) ** 2
+    losses += np.random.default_rng(0).normal(0, .004, 100)
+    n = int(np.argmax(losses > 4 * losses.min())) + 1
+    losses[lucky] = 0.
+    return lrs[:n], losses[:n], lowest
 
 def _looks_back(losses, beta=.95):
     average, curve = losses[0], []
@@ -243,21 +271,27 @@ _as_given = _three(_looks_back, 1, 3, 10)    # the function that is to be mended
 def check_three_rates(
     three_rates,                 # your function: rates and losses of a range test → three rates
 ):
-    "Exercise 4: rejects an average that lags, none at all, and rates above the lowest point."
-    lrs, losses, lowest = _range_test()
-    got = numbers(three_rates(lrs.tolist(), losses.tolist()), "the result").flatten()
-    expect(got.numel() == 3, f"three rates are asked for; these are {got.numel()}")
-    if np.allclose(got, _as_given(lrs, losses), rtol=1e-6): raise NotImplementedError
-    low, middle, top = sorted(got.tolist())
-    expect(low > 0, f"{low:g} is no learning rate")
-    shape = abs(middle / low / (10 / 3) - 1) < .12 and abs(top / low / 10 - 1) < .05
-    expect(top < 1.6 * lowest or not shape or low > lowest * .6, f"all three are too high: the loss is lowest near {lowest:.2g}, and your "
-           f"highest rate is {top:.2g}. Does the average look back only? Then it lags behind the curve")
-    expect(low < lowest * .6, f"the rates go up from the lowest point, to {top:.2g}: there the loss explodes. "
-           f"Go down from it{'; and the average lags' if low > 1.6 * lowest else ''}")
-    expect(shape, "the three should be in the proportions 1, 1/3 and 1/10")
-    expect(top > 20 * lrs[20], f"{top:.2g} comes from a single lucky batch: smooth the losses, by the mean of those around each")
-    expect(lowest / 1.6 < top, f"the highest of the three is {top:.2g}, but the loss is lowest near {lowest:.2g}")
+    "Exercise 4: rejects an average that lags, none at all, rates above the lowest point, and rates that no test decides."
+    seen = []
+    for where in .14, .03:
+        lrs, losses, lowest = _range_test(where)
+        got = numbers(three_rates(lrs.tolist(), losses.tolist()), "the result").flatten()
+        expect(got.numel() == 3, f"three rates are asked for; these are {got.numel()}")
+        if np.allclose(got, _as_given(lrs, losses), rtol=1e-6): raise NotImplementedError
+        low, middle, top = sorted(got.tolist())
+        seen.append(top)
+        expect(low > 0, f"{low:g} is no learning rate")
+        expect(seen[-1] != seen[0] or len(seen) == 1, "two different tests give the same rates: read them off the test")
+        shape = abs(middle / low / (10 / 3) - 1) < .12 and abs(top / low / 10 - 1) < .05
+        expect(not .8 * lrs[20] < top < 1.2 * lrs[20] and not (shape and .8 * lrs[20] < low < 1.2 * lrs[20]),
+               f"{lrs[20]:.2g}, where a single batch was lucky, is taken for the lowest point: smooth the losses, by the mean of those "
+               "around each")
+        expect(top < 1.2 * lowest or not shape or low > lowest * .6, f"all three are too high: the loss is lowest near {lowest:.2g}, "
+               f"and your highest rate is {top:.2g}. Does the average look back only? Then it lags behind the curve")
+        expect(low < lowest * .6, f"the rates go up from the lowest point, to {top:.2g}: there the loss explodes. "
+               f"Go down from it{'; and the average lags' if low > 1.2 * lowest else ''}")
+        expect(shape, "the three should be in the proportions 1, 1/3 and 1/10")
+        expect(lowest / 1.35 < top, f"the highest of the three is {top:.2g}, but the loss is lowest near {lowest:.2g}")
 
 # %% ../../nbs/exercises/12_one_cycle.ipynb #195df3a8
 @check_three_rates.solution
@@ -269,9 +303,15 @@ def three_rates(lrs, losses):
 # %% ../../nbs/exercises/12_one_cycle.ipynb #49d21ff9
 def _centred(losses): return LRFound([*range(len(losses))], losses).smooth
 
+def _trailing(losses, width=7): return [np.mean(losses[max(0, i - width + 1):i + 1]) for i in range(len(losses))]
+def _looks_ahead(losses): return _looks_back(losses[::-1], .9)[::-1]
+
 for _why, _answer in {
-    "and the average lags": _three(partial(_looks_back, beta=.97), 1, 3, 10), "to 1.4: there the loss explodes": _three(_centred, 1, 3, 10),
-    "it lags behind": _three(_looks_back, 1, 1 / 3, .1), "single lucky batch": _three(lambda losses: losses, 1, 1 / 3, .1),
+    "and the average lags": _three(partial(_looks_back, beta=.97), 1, 3, 10), "there the loss explodes": _three(_centred, 1, 3, 10),
+    "it lags behind": _three(_looks_back, 1, 1 / 3, .1), "single batch was lucky": _three(lambda losses: losses, 1, 1 / 3, .1),
+    "Does the average look back only": _three(partial(_looks_back, beta=.8), 1, 1 / 3, .1), "lags behind the curve": _three(_trailing, 1, 1 / 3, .1),
+    "where a single batch": _three(partial(_looks_back, beta=.5), 1, 1 / 3, .1), "but the loss is lowest near": _three(_looks_ahead, 1, 1 / 3, .1),
+    "the same rates": lambda lrs, losses: [.14, .14 / 3, .014],
     "in the proportions": _three(_centred, 1, .5, .1), "three rates are asked for": _three(_centred, .1),
     "is no learning rate": _three(_centred, 0, 1, 2),
 }.items(): check_three_rates.wrong(_why, _answer)
@@ -285,6 +325,8 @@ def check_set_momentum(
     for opt_func, name in ((_sgd, "SGD"), (_adam, "Adam")):
         opt = _two_groups(opt_func)
         keys = set(opt.param_groups[0])
+        _by_new_pair(set_momentum, opt, .6)
+        values = {_settings(group)[1] for group in opt.param_groups if np.size(group.get("betas", (0, 0))) == 2}
         _by_new_pair(set_momentum, opt, .8)
         if set(opt.param_groups[0]) != keys:
             raise WrongAnswer(f"{name} has a new entry that it never reads: in Adam momentum is betas[0]")
@@ -293,6 +335,8 @@ def check_set_momentum(
         first, second = ([float(v) for v in _settings(group)[1:]] for group in opt.param_groups)
         expect(abs(first[0] - .8) < 1e-6, f"{name}'s first group still has {first[0]:g}")
         expect(abs(second[0] - .8) < 1e-6, f"only the first group of {name} changed")
+        expect(values == {.6}, f"asked for .6 and then for .8, {name} has {', '.join(f'{v:g}' for v in values)} after the first call")
+        expect(all(group["lr"] == .5 for group in opt.param_groups), "the learning rate changed: it must stay")
         expect(abs(first[1] - .99) + abs(second[1] - .99) < 1e-6, "the second beta is lost: it must stay")
 
 # %% ../../nbs/exercises/12_one_cycle.ipynb #c19f754a
@@ -316,6 +360,10 @@ def _in_place(optimizer, value):
         if "betas" in group: group["betas"][0] = value
         else: group["momentum"] = value
 
+def _halves(optimizer, value):
+    set_momentum(optimizer, value)
+    for group in optimizer.param_groups: group["lr"] /= 2
+
 def _everywhere(**entries):
     def f(optimizer, value):
         for group in optimizer.param_groups: group.update({name: entry(value) for name, entry in entries.items()})
@@ -330,29 +378,31 @@ for _why, _answer in {
     "only the first group of SGD": lambda optimizer, value: optimizer.param_groups[0].update(momentum=value),
     "betas is a pair": _with_betas(lambda betas, v: (v,)), "a pair, and must stay one": _with_betas(lambda betas, v: v),
     "the second beta is lost": _with_betas(lambda betas, v: (v, .999)), "beta is lost": _with_betas(lambda betas, v: (v, v)),
+    "has 0.8 after the first call": lambda optimizer, value: set_momentum(optimizer, .8), "the learning rate changed": _halves,
     "Adam's first group still has 0.9": _with_betas(lambda betas, v: (betas[0], v)),
 }.items(): check_set_momentum.wrong(_why, _answer)
 
 # %% ../../nbs/exercises/12_one_cycle.ipynb #93aee419
-# the sigmoid network under SGD with momentum 0.9: held-out accuracy (%) after two epochs at each rate, the mean of the seeds 42, 43 and 44
-_MEASURED = {.0003: 13.0, .001: 25.2, .003: 27.7, .01: 43.7, .03: 60.4, .1: 75.7, .3: 77.5, 1.: 74.9, 3.: 11.7}
+# the sigmoid network under SGD with momentum 0.9: held-out accuracy (%) after two epochs at each rate, the mean of six seeds from 42 on
+# (of three below 0.05 and above 2)
+_MEASURED = {.0003: 13.0, .001: 25.2, .003: 27.7, .01: 43.7, .03: 60.4, .055: 69.9, .1: 75.6, .17: 79.0, .22: 79.4, .3: 79.0, .42: 79.3,
+             .55: 78.4, .72: 77.0, 1.: 75.7, 1.3: 73.0, 1.7: 59.5, 2.2: 20.8, 3.: 11.7}
 
 @exercise
 def check_new_rate(
     new_rate,                    # your function: () → the rate that you decide on
 ):
-    "Exercise 5: rejects rates that lose more than two points against the best of the nine that were tried."
+    "Exercise 5: rejects rates that lose more than three points against the best of those that were tried."
     rate = numbers(new_rate() if callable(new_rate) else new_rate, "the rate")
     expect(rate.numel() == 1, f"one rate is asked for; these are {rate.numel()}")
     rate = rate.item()
     expect(1e-4 <= rate <= 10, f"{rate:g} lies far outside of the rates that were tried, 0.0003 to 3")
-    near = min(_MEASURED, key=lambda tried: abs(math.log(tried / rate)))
-    lost = max(_MEASURED.values()) - _MEASURED[near]
-    of = f"at {near:g}, the nearest rate that was tried, three seeds reached {_MEASURED[near]:.1f} % in the mean"
-    if lost > 2:
-        too = "high" if near > max(_MEASURED, key=_MEASURED.get) else "low"
-        raise WrongAnswer(f"{rate:.2g} is too {too}: {of}, {lost:.1f} points less than the best did")
-    print(f"{of}; the best of nine rates reached {max(_MEASURED.values()):.1f} %")
+    best = max(_MEASURED, key=_MEASURED.get)
+    reached = np.interp(math.log(rate), np.log([*_MEASURED]), [*_MEASURED.values()])
+    lost = _MEASURED[best] - reached
+    of = f"several seeds reached about {reached:.0f} % there in the mean"
+    expect(lost <= 3, f"{rate:.2g} is too {'high' if rate > best else 'low'}: {of}, {lost:.0f} points less than at the best rate")
+    print(f"{of}; the best of {len(_MEASURED)} rates reached about {_MEASURED[best]:.0f} %")
 
 # %% ../../nbs/exercises/12_one_cycle.ipynb #3b43e6c8
 @check_new_rate.solution
@@ -362,6 +412,6 @@ def new_rate():
     return .22
 
 # %% ../../nbs/exercises/12_one_cycle.ipynb #76d58d1d
-for _why, _answer in {"0.03 is too low": .03, "1 is too high": 1., "outside of the rates": 30., "0.003 is too low": .003, "3 is too high": 3.}.items():
+for _why, _answer in {"0.03 is too low": .03, "1.3 is too high": 1.3, "0.06 is too low": .06, "outside of the rates": 30., "0.003 is too low": .003, "3 is too high": 3.}.items():
     check_new_rate.wrong(_why, lambda answer=_answer: answer)
 check_new_rate.wrong("one rate is asked for", lambda: [.1, .3])
