@@ -126,19 +126,20 @@ import sys
 sys.path.insert(0, "tests")
 from test_exercises import EXERCISES, STUBS, run_stub
 assert False, "this line is not run"
-wrong = []
+wrong, out = [], sys.stdout
+sys.stdout = sys.stderr          # a checker may print beside its verdict
 for key, check in EXERCISES.items():
     if check.verdict(*check.answers).state != "right": wrong.append((key, "solution"))
     wrong += [(key, why) for why, answers in check.mistakes
               if (found := check.verdict(*answers)).state != "wrong" or why not in found.text]
     wrong += [(key, lesson) for lesson, stub in STUBS[key] if "not written yet" not in run_stub(lesson, stub)]
-print(len(EXERCISES), "exercises", *wrong, sep="\\n")
+print(len(EXERCISES), "exercises", *wrong, sep="\\n", file=out)
 """
 
 def test_all_verdicts_are_the_same_without_asserts():
     run = subprocess.run([sys.executable, "-O", "-c", OPTIMISED], cwd=ROOT, capture_output=True, text=True,
                          env=os.environ | dict(PYTHONPATH=str(ROOT)))
-    assert run.stdout.splitlines()[-2:] == [str(len(EXERCISES)), "exercises"], run.stdout + run.stderr  # a checker may print
+    assert run.stdout.splitlines() == [str(len(EXERCISES)), "exercises"], run.stdout + run.stderr
 
 # -- right answers in other words
 
