@@ -26,7 +26,7 @@ def check_cycle(
     if isinstance(found, dict): found = [*found.values()]
     if isinstance(found, (tuple, list)) and any(f is ... or f is None for f in found): raise NotImplementedError
     if isinstance(found, (tuple, list)):
-        for letter, f in zip("abcd", found): expect(np.size(f) == 1, f"{letter}: one number is asked for; these are {np.size(f)}")
+        for letter, f in zip("abcd", found): expect(np.asarray(f).size == 1, f"{letter}: one number is asked for; these are {np.asarray(f).size}")
     found = numbers(found, "the result").flatten()
     expect(found.shape == (4,), f"four numbers are asked for, of a, b, c and d; these are {found.numel()}")
     slips = [(.02, {.5: "that is the peak; the run begins at max_lr/25", .05: "a tenth of the peak is the paper's start; PyTorch's "
@@ -78,7 +78,7 @@ _sgd, _adam = partial(torch.optim.SGD, momentum=.9), partial(torch.optim.Adam, b
 def _settings(group):
     "A group's rate, its momentum or first beta, and its second beta."
     if "betas" not in group: return float(group["lr"]), float(group["momentum"]), .99
-    if np.size(group["betas"]) != 2: raise WrongAnswer(f"betas is {group['betas']}: it must stay a pair, for Adam")
+    if np.asarray(group["betas"]).size != 2: raise WrongAnswer(f"betas is {group['betas']}: it must stay a pair, for Adam")
     return float(group["lr"]), *map(float, group["betas"])
 
 def _by_new_pair(f, *given):
@@ -331,7 +331,7 @@ def check_set_momentum(
         if set(opt.param_groups[0]) != keys:
             raise WrongAnswer(f"{name} has a new entry that it never reads: in Adam momentum is betas[0]")
         pairs = [group.get("betas", (0, 0)) for group in opt.param_groups]
-        expect(all(np.size(pair) == 2 for pair in pairs), "betas is a pair, and must stay one")
+        expect(all(np.asarray(pair).size == 2 for pair in pairs), "betas is a pair, and must stay one")
         first, second = ([float(v) for v in _settings(group)[1:]] for group in opt.param_groups)
         expect(abs(first[0] - .8) < 1e-6, f"{name}'s first group still has {first[0]:g}")
         expect(abs(second[0] - .8) < 1e-6, f"only the first group of {name} changed")
