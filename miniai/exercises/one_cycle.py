@@ -326,7 +326,7 @@ def check_set_momentum(
         opt = _two_groups(opt_func)
         keys = set(opt.param_groups[0])
         _by_new_pair(set_momentum, opt, .6)
-        values = {_settings(group)[1] for group in opt.param_groups if np.size(group.get("betas", (0, 0))) == 2}
+        values = {round(_settings(group)[1], 6) for group in opt.param_groups if np.asarray(group.get("betas", (0, 0))).size == 2}
         _by_new_pair(set_momentum, opt, .8)
         if set(opt.param_groups[0]) != keys:
             raise WrongAnswer(f"{name} has a new entry that it never reads: in Adam momentum is betas[0]")
