@@ -140,7 +140,7 @@ def table_of_parts(o):
             f"{o.at_least:g} times as fast as torchvision, the chain would have to take {both(allowed)} copies; it takes "
             f"{both(whole)}. One lookup for crop and flip, the batch's statistics, the random numbers and the copy that "
             f"erasing writes into take {both(least)} alone. We think that a lookup is so much dearer than a copy because "
-            "it moves numbers one by one, and from a padded batch that does not fit into the cache. On bytes, normalised "
+            "it moves numbers one by one, and from a padded batch that outgrows the core's own cache. On bytes, normalised "
             f"at the end, crop and flip would take {shown('the same in uint8, then normalised')} in place of "
             f"{shown('crop that mirrors')}. What could be left out is the noise of those patches that are not put in, half "
             "of all: a GPU would have to be waited for to know them.")
