@@ -21,7 +21,7 @@ from common import begin, end, faster, in_turns, paired, parser
 import torch
 from torchvision.transforms import v2
 
-from miniai.augment import Cutout, RandErase, RandomCrop, RandomFlip, crop
+from miniai.augment import Cutout, RandErase, RandomCrop, RandomCropFlip, RandomFlip, crop
 
 if util.find_spec("kornia"): import kornia.augmentation as kornia
 else: kornia = None
@@ -48,7 +48,7 @@ def chain(*transforms):
 
 
 def ours(size, padding):
-    crop = RandomCrop(padding, flip=.5)
+    crop = RandomCropFlip(padding)
     return {NOISE: chain(crop, RandErase()), ZEROS: chain(crop, Cutout(round(.32 * size), p=.8))}
 
 
@@ -65,7 +65,7 @@ def parts(x, padding):
     shifts, flipped = torch.randint(2 * padding + 1, (2, len(x))), torch.rand(len(x)) < .5
     noise = erase.max_num, *x.shape[:2], *erase.sizes(x)
     return {"a copy of the batch": torch.clone, "crop": RandomCrop(padding), "flip": RandomFlip(),
-            "crop that mirrors": RandomCrop(padding, flip=.5),
+            "crop that mirrors": RandomCropFlip(padding),
             "the same in uint8, then normalised": lambda x: crop(
                 whole, *shifts, padding, flipped=flipped).float().sub_(120.).div_(60.),
             "random erasing": erase, "its statistics": moments, "its random numbers": lambda x: torch.randn(noise),

@@ -31,21 +31,7 @@ def _beta(alpha, device):
     concentration = torch.tensor(float(alpha), dtype=torch.float32, device=device)
     return torch.distributions.Beta(concentration, concentration, validate_args=False)
 
-class _Pairs(_Transform):
-    "What mixup and CutMix share: each image gets a partner in the batch, and a weight of its own."
-    def __init__(self, alpha, n_classes):
-        self.alpha, self.n_classes = check_number("alpha", alpha, 0, 1e6), check_whole("n_classes", n_classes, 1)
-        if 0 < alpha < .05:      # PyTorch's draws underflow, both to the same number, which is a weight of one half
-            raise ValueError(f"alpha is {alpha!r}: it must be at least 0.05, or 0, which leaves the images alone")
-    def pairs(self, batch):
-        "The images, their targets as shares [n, n_classes], and the partners [n]."
-        x, y = batch
-        check_images(x)
-        y = check_labels("y", y, self.n_classes, x.shape[:1])
-        return x, F.one_hot(y, self.n_classes).float(), torch.randperm(len(x), device=x.device)
-    def weights(self, x): return _beta(self.alpha, x.device).sample(x.shape[:1])
-
-class Mixup(_Pairs):
+class Mixup(_Transform):
     """Blends each image with another of the batch, and their targets with the same weights, Zhang et al. (2018). Takes
     and gives (x, y); the new y [n, n_classes] holds shares that add up to 1, for `F.cross_entropy`."""
     def __init__(self,
@@ -53,13 +39,18 @@ class Mixup(_Pairs):
         n_classes: int = 10,     # of the targets
     ):
         "Raises ValueError naming the argument that is wrong."
-        super().__init__(alpha, n_classes)
+        self.alpha, self.n_classes = check_number("alpha", alpha, 0, 1e6), check_whole("n_classes", n_classes, 1)
+        if 0 < alpha < .05:      # PyTorch's draws underflow, both to the same number, which is a weight of one half
+            raise ValueError(f"alpha is {alpha!r}: it must be at least 0.05, or 0, which blends nothing")
     def __call__(self,
         batch: tuple,            # x float [n, c, h, w], y class numbers [n]
     ) -> tuple:
-        x, target, other = self.pairs(batch)
+        x, y = batch
+        check_images(x)
+        y = check_labels("y", y, self.n_classes, x.shape[:1])
+        target, other = F.one_hot(y, self.n_classes).float(), torch.randperm(len(x), device=x.device)
         if self.alpha == 0: return x.clone(), target
-        weight = self.weights(x)
+        weight = _beta(self.alpha, x.device).sample(x.shape[:1])
         share = weight.view(-1, 1, 1, 1).to(x.dtype)
         return _stored_like(torch.lerp(x[other], x, share), x), torch.lerp(target[other], target, weight[:, None])
 
@@ -79,7 +70,7 @@ def cutmix(
     box = inside(x.shape[2], top, height)[:, :, None] & inside(x.shape[3], left, width)[:, None]
     return _stored_like(torch.where(box[:, None], other, x), x)
 
-class CutMix(_Pairs):
+class CutMix(Mixup):
     """Puts a box of another image of the batch into each image, and shares the target out by area, Yun et al. (2019).
     Takes and gives (x, y); the new y [n, n_classes] holds shares that add up to 1, for `F.cross_entropy`. What of a
     box lies beyond the edge is left out, and does not count: the shares are those of the pixels."""
@@ -93,7 +84,7 @@ class CutMix(_Pairs):
         self.p = check_number("p", p, 0, 1)
     def boxes(self, x):
         "First rows, first columns, heights and widths, int64 [n] each: centres anywhere, sides as the image's."
-        side = (1 - self.weights(x)).sqrt()
+        side = (1 - _beta(self.alpha, x.device).sample(x.shape[:1])).sqrt()
         if self.p < 1: side = side * (torch.rand(len(x), device=x.device) < self.p)
         def cut(length):
             size = (side * length).long()
@@ -104,7 +95,10 @@ class CutMix(_Pairs):
     def __call__(self,
         batch: tuple,            # x float [n, c, h, w], y class numbers [n]
     ) -> tuple:
-        x, target, other = self.pairs(batch)
+        x, y = batch
+        check_images(x)
+        y = check_labels("y", y, self.n_classes, x.shape[:1])
+        target, other = F.one_hot(y, self.n_classes).float(), torch.randperm(len(x), device=x.device)
         if self.alpha == 0: return x.clone(), target
         top, left, height, width = self.boxes(x)
         stays = 1 - height * width / x[0, 0].numel()
