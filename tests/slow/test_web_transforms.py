@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from miniai import augment as ours
+from miniai import _pairs, augment as ours
 from miniai.exercises import augment as exercises
 from miniai.lab.explorer import _NAMES, augmentation_code
 
@@ -84,7 +84,7 @@ def test_mixup(page, r, alpha):
     want, target = ours.Mixup(alpha, 5)((x, y))
     torch.manual_seed(0)                                       # the same draws again
     other = torch.randperm(N)
-    weight = ours._beta(alpha, x.device).sample((N,)).double() if alpha else torch.ones(N)
+    weight = _pairs._beta(alpha, x.device).sample((N,)).double() if alpha else torch.ones(N)
     got, shares = in_browser(page, "mixup", with_targets(x, y), with_targets(x[other], y[other]), weight)
     torch.testing.assert_close(got, want, rtol=0, atol=1e-12)
     torch.testing.assert_close(shares, target, rtol=0, atol=1e-6)     # the class's are float32
