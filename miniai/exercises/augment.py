@@ -6,7 +6,7 @@ __all__ = ['check_predictions', 'predictions', 'check_my_erase', 'my_erase', 'ch
 
 # %% ../../nbs/exercises/15_augment.ipynb #53596b44
 "Exercises of 15_augment: predictions, random erasing, CutMix, a crop to mend, and a decision."
-import math
+import dis
 
 import torch
 import torch.nn.functional as F
@@ -259,16 +259,17 @@ for _why, _wrong in [
     ("the target is", lambda *args: _mixed(*args, share=.3))]:
     check_my_cutmix.wrong(_why, _wrong)
 
-# %% ../../nbs/exercises/15_augment.ipynb #5a9e4355
+# %% ../../nbs/exercises/15_augment.ipynb #ec1b76ac
 def _stub(x, padding):
     top, left = torch.randint(2 * padding, (2, len(x)))
     padded = F.pad(x, [padding] * 4, value=x.min().item())
     return windows(padded, *x.shape[2:])[torch.arange(len(x)), :, top, left]
 
 def _code(f):
-    "What a function does, as far as it is compiled."
+    "What a function names and computes, to know the unchanged one."
     code = getattr(f, "__code__", None)
-    return code and (code.co_code, code.co_names, code.co_consts)
+    kinds = "BINARY", "LOAD_CONST", "LOAD_SMALL", "BUILD"          # a call is compiled by where its import stands
+    return code and (code.co_names, [(i.opname, i.argrepr) for i in dis.get_instructions(code) if i.opname.startswith(kinds)])
 
 def _places(f, x, padding):
     "Where the window of each image begins, in the padded image: rows and columns."
@@ -375,7 +376,7 @@ def check_decision(
         expect(not 1 < value <= 100, f"{arm}: {value:g} looks like per cent; a share from 0 to 1 is asked for")
         expect(0 <= value <= 1, f"{arm}: {value:g} is no accuracy, which lies from 0 to 1")
         expect(value > .2, f"{arm}: {value:.3f} is hardly better than guessing; did the training go through?")
-    expect(found["nothing"] < .8, f"nothing: {found['nothing']:.3f} is what the images give as they are; "
+    expect(found["nothing"] < .7, f"nothing: {found['nothing']:.3f} is what the images give as they are; "
            "train with `loaders=loose`, whose test images are moved")
     best = max(found, key=found.get)
     expect(found["crop 4"] - found["nothing"] > .05, "with a crop by 4 it should do far better on moved images than with "
@@ -388,7 +389,7 @@ def check_decision(
 @check_decision.solution
 def decision():
     # Train on what the camera will show. On images that are not moved, the crop by 4 may well be the worse choice.
-    found = {"nothing": .62, "flip": .63, "crop 1": .72, "crop 4": .855}
+    found = {"nothing": .482, "flip": .507, "crop 1": .666, "crop 4": .855}
     return found, "crop 4"
 
 # %% ../../nbs/exercises/15_augment.ipynb #f55be3be
@@ -400,8 +401,8 @@ _wrong = check_decision.wrong
 _wrong("by your own numbers 'crop 4' does better", _with("crop 1"))
 _wrong("what the images give as they are", _with(nothing=.859, flip=.865, crop1=.885, crop4=.88))
 _wrong("looks like per cent", _with(nothing=55.))
-_wrong("was the transform given", _with(crop4=.62))
-_wrong("Were the transforms mixed up", _with("crop 1", crop1=.855, crop4=.72))
+_wrong("was the transform given", _with(crop4=.482))
+_wrong("Were the transforms mixed up", _with("crop 1", crop1=.855, crop4=.666))
 _wrong("the choice is 'crop'", _with("crop"))
 _wrong("crop 4: no accuracy yet", _with(crop4=...))
 _wrong("hardly better than guessing", _with(flip=.1))
