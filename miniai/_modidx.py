@@ -38,6 +38,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                 'miniai.augment._columns': ('modules/augment.html#_columns', 'miniai/augment.py'),
                                 'miniai.augment._copied': ('modules/augment.html#_copied', 'miniai/augment.py'),
                                 'miniai.augment._last': ('modules/augment.html#_last', 'miniai/augment.py'),
+                                'miniai.augment._one_each': ('modules/augment.html#_one_each', 'miniai/augment.py'),
                                 'miniai.augment._places': ('modules/augment.html#_places', 'miniai/augment.py'),
                                 'miniai.augment._span': ('modules/augment.html#_span', 'miniai/augment.py'),
                                 'miniai.augment._stored_like': ('modules/augment.html#_stored_like', 'miniai/augment.py'),

@@ -33,6 +33,8 @@ class _Transform:
 # %% ../nbs/modules/00_augment.ipynb #248e2b33
 _PADDINGS = dict(constant="constant", edge="replicate", reflect="reflect")
 
+def _one_each(n, top, left): return torch.arange(n, device=top.device), slice(None), top, left
+
 def _window(x, top, columns, height):
     """Of each image [n, c, h, w] the `height` rows from `top` on, and of them `columns` [n, w], in one gather. Where
     channels come last, an image is taken as one channel, a row of which has w·c numbers."""
@@ -45,10 +47,10 @@ def _window(x, top, columns, height):
     out = rows.gather(3, at[:, None, None].expand(*rows.shape[:3], -1))  # top has its own row i from top·w on
     return out.view(n, height, -1, c).permute(0, 3, 1, 2) if last else out
 
-def _columns(x, flipped=None):
+def _columns(x, flipped):
     "Each image's columns [n, w], from right to left where it is `flipped`."
-    columns = torch.arange(x.shape[3], device=x.device).expand(len(x), -1)
-    return columns if flipped is None else torch.where(flipped[:, None], columns.flip(1), columns)
+    columns = torch.arange(x.shape[3], device=x.device)
+    return torch.where(flipped[:, None], columns.flip(0), columns)
 
 def crop(
     x: Tensor,                   # float [n, c, h, w]
@@ -61,7 +63,9 @@ def crop(
 ) -> Tensor:                     # the same size
     "Pad, then cut from each image the window that begins at its own place."
     padded = F.pad(x, [padding] * 4, _PADDINGS[padding_mode], fill if padding_mode == "constant" else None)
-    return _stored_like(_window(padded, top, left[:, None] + _columns(x, flipped), x.shape[2]), x)
+    if flipped is None: out = windows(padded, *x.shape[2:])[_one_each(len(x), top, left)]
+    else: out = _window(padded, top, left[:, None] + _columns(x, flipped), x.shape[2])
+    return _stored_like(out, x)
 
 class RandomCrop(_Transform):
     "Shifts each image by up to `padding` pixels, its own shift each, Krizhevsky et al. (2012)."
@@ -104,19 +108,19 @@ class RandomFlip(_Transform):
 
 # %% ../nbs/modules/00_augment.ipynb #7327172c
 def _copied(x):
-    "A copy of x, and its numbers in the order of memory, with room for one more image."
+    "A copy of x, and its numbers in the order of memory, with room behind them for one more image."
     if not _last(x): x = x.contiguous()
-    numbers = F.pad(x.as_strided([x.numel()], [1]), [0, x[0].numel()])
-    return numbers.as_strided(x.shape, x.stride()), numbers
+    numbers = x.new_empty(x.numel() + x[0].numel())
+    return numbers.as_strided(x.shape, x.stride()).copy_(x), numbers
 
 def _span(first, size): return first[..., None] + torch.arange(size, device=first.device)
 
 def _places(x, rows, columns, wanted=None):
     "Where in memory the numbers at `rows` [..., n, height] and `columns` [..., n, width] lie, [..., n·c·height·width]."
     (n, c, h, w), (per_image, per_channel, per_row, per_column) = x.shape, x.stride()
-    rows, columns = rows.clamp(0, h - 1) * per_row, columns.clamp(0, w - 1) * per_column
     image, channel = (torch.arange(k, device=x.device)[:, None, None] for k in (n, c))
-    pixels = image * per_image + rows[..., None] + columns[..., None, :]
+    pixels = image * per_image + rows.clamp(0, h - 1)[..., None] * per_row
+    pixels = pixels + columns.clamp(0, w - 1)[..., None, :] * per_column
     if wanted is not None: pixels = pixels.where(wanted[..., None, None], x.numel())
     return (pixels.unsqueeze(-3) + channel * per_channel).flatten(-4)
 
@@ -182,8 +186,8 @@ def erase(
     patches: Tensor,             # [k, n, c, height, width]
 ) -> Tensor:
     "Put patches into each image at its own places, one after the other, the first one first."
-    (out, numbers), (height, width) = _copied(x), patches.shape[3:]
-    places = _places(out, _span(top, height), _span(left, width), wanted)
+    out, numbers = _copied(x)
+    places = _places(out, _span(top, patches.shape[3]), _span(left, patches.shape[4]), wanted)
     for at, patch in zip(places, patches.flatten(1)): numbers.scatter_(0, at, patch)
     return _stored_like(out, x)
 
@@ -195,10 +199,10 @@ class RandErase(_Patches):
         with torch.no_grad():
             of_batch = dict(dim=(0, 2, 3), keepdim=True)
             rows = x.contiguous()                              # reductions over channels_last are slow
-            mean = rows.mean(**of_batch)
+            mean, least, most = (f(rows, **of_batch) for f in (torch.mean, torch.amin, torch.amax))
             std = (rows - mean).square_().mean(**of_batch).sqrt()
             noise = torch.randn(self.max_num, *x.shape[:2], *self.sizes(x), device=x.device, dtype=x.dtype)
-            noise = (noise * std + mean).clamp(rows.amin(**of_batch), rows.amax(**of_batch))
+            noise.mul_(std).add_(mean).clamp_(least, most)
         return erase(x, *self.places(x), self.wanted(x), noise)
 
 # %% ../nbs/modules/00_augment.ipynb #7d739ca8
@@ -211,8 +215,8 @@ def copy_patches(
 ) -> Tensor:
     "Copy patches from one place of an image to another, one after the other."
     out, numbers = _copied(x)
-    places = lambda at: _places(out, _span(at[:, 0], height), _span(at[:, 1], width))
-    for there, here in zip(places(to), places(source)): numbers.scatter_(0, there, numbers.index_select(0, here))
+    there, here = (_places(out, _span(at[:, 0], height), _span(at[:, 1], width)) for at in (to, source))
+    for i, j in zip(there, here): numbers.scatter_(0, i, numbers.index_select(0, j))
     return _stored_like(out, x)
 
 class RandCopy(_Patches):
@@ -273,8 +277,9 @@ def cutmix(
     width: Tensor,               # int64 [n], columns
 ) -> Tensor:
     "Put into each image its own box of another, at the same place."
-    inside = lambda length, first, size: ((at := torch.arange(length, device=x.device)) >= first[:, None]) & (
-        at < (first + size)[:, None])
+    def inside(length, first, size):
+        at = torch.arange(length, device=x.device)
+        return (at >= first[:, None]) & (at < (first + size)[:, None])
     box = inside(x.shape[2], top, height)[:, :, None] & inside(x.shape[3], left, width)[:, None]
     return _stored_like(torch.where(box[:, None], other, x), x)
 
