@@ -21,7 +21,7 @@ from common import begin, end, faster, in_turns, paired, parser
 import torch
 from torchvision.transforms import v2
 
-from miniai.augment import Cutout, RandErase, RandomCrop, RandomFlip, crop
+from miniai.augment import Cutout, RandErase, RandomCrop, RandomCropFlip, RandomFlip, crop
 
 if util.find_spec("kornia"): import kornia.augmentation as kornia
 else: kornia = None
@@ -48,7 +48,7 @@ def chain(*transforms):
 
 
 def ours(size, padding):
-    crop = RandomCrop(padding, flip=.5)
+    crop = RandomCropFlip(padding)
     return {NOISE: chain(crop, RandErase()), ZEROS: chain(crop, Cutout(round(.32 * size), p=.8))}
 
 
@@ -65,7 +65,7 @@ def parts(x, padding):
     shifts, flipped = torch.randint(2 * padding + 1, (2, len(x))), torch.rand(len(x)) < .5
     noise = erase.max_num, *x.shape[:2], *erase.sizes(x)
     return {"a copy of the batch": torch.clone, "crop": RandomCrop(padding), "flip": RandomFlip(),
-            "crop that mirrors": RandomCrop(padding, flip=.5),
+            "crop that mirrors": RandomCropFlip(padding),
             "the same in uint8, then normalised": lambda x: crop(
                 whole, *shifts, padding, flipped=flipped).float().sub_(120.).div_(60.),
             "random erasing": erase, "its statistics": moments, "its random numbers": lambda x: torch.randn(noise),
@@ -140,7 +140,7 @@ def table_of_parts(o):
             f"{o.at_least:g} times as fast as torchvision, the chain would have to take {both(allowed)} copies; it takes "
             f"{both(whole)}. One lookup for crop and flip, the batch's statistics, the random numbers and the copy that "
             f"erasing writes into take {both(least)} alone. We think that a lookup is so much dearer than a copy because "
-            "it moves numbers one by one, and from a padded batch that does not fit into the cache. On bytes, normalised "
+            "it moves numbers one by one, and from a padded batch that outgrows the core's own cache. On bytes, normalised "
             f"at the end, crop and flip would take {shown('the same in uint8, then normalised')} in place of "
             f"{shown('crop that mirrors')}. What could be left out is the noise of those patches that are not put in, half "
             "of all: a GPU would have to be waited for to know them.")
