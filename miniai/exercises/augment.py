@@ -377,7 +377,7 @@ def check_decision(
         expect(0 <= value <= 1, f"{arm}: {value:g} is no accuracy, which lies from 0 to 1")
         expect(value > .2, f"{arm}: {value:.3f} is hardly better than guessing; did the training go through?")
     expect(found["nothing"] < .7, f"nothing: {found['nothing']:.3f} is what the images give as they are; "
-           "train with `loaders=loose`, whose test images are moved")
+           "train with `loaders=loose`, whose held-out images are moved")
     best = max(found, key=found.get)
     expect(found["crop 4"] - found["nothing"] > .05, "with a crop by 4 it should do far better on moved images than with "
            "nothing: was the transform given, `tfms=(RandomCrop(4, fill=black), RandomFlip())`?")
