@@ -4,10 +4,11 @@
 __all__ = ['check_unchanged', 'unchanged', 'check_choose_views', 'choose_views', 'check_honest', 'honest',
            'check_pictures_needed', 'pictures_needed']
 
-# %% ../../nbs/exercises/16_predict.ipynb #0259397d
+# %% ../../nbs/exercises/16_predict.ipynb #4f4fc800
 "Exercises of 16_predict: what a temperature changes, a choice of views, an honest report, how many pictures a comparison needs."
 import dis, math, re
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from scipy import stats
@@ -16,7 +17,7 @@ from . import exercise, expect, numbers, same
 from ..metrics import accuracy
 from ..predict import average_predictions, ece, fit_temperature, mcnemar_p
 
-# %% ../../nbs/exercises/16_predict.ipynb #a30c1fc1
+# %% ../../nbs/exercises/16_predict.ipynb #072a76e2
 _CHANGES = dict(
     b="the loss depends on the probabilities, and those change",
     d="the confidence changes and the accuracy stays, so the gap between them changes",
@@ -31,11 +32,14 @@ def _letters(found):
     expect(found is not None, "it gives None: is there a `return`?")
     if found is ...: raise NotImplementedError
     if isinstance(found, dict): found = [letter for letter, stays in found.items() if stays]
+    if isinstance(found, np.ndarray): found = found.tolist()
     found = [found] if isinstance(found, str) else found
     expect(isinstance(found, (list, tuple, set, frozenset)), f"it gives a {type(found).__name__}: give the letters, as text")
     if any(part is ... for part in found): raise NotImplementedError
     expect(all(isinstance(part, str) for part in found), "give the letters, as text")
     text = " ".join(found).lower()
+    for letter, name in dict(a="accuracy", b="loss", c="confusion matrix", d="calibration error").items():
+        text = text.replace(f"its {name}", letter).replace(name, letter)
     words = re.findall(r"[a-z]+", text)
     expect(all(set(word) <= set("abcdef") for word in words if word != "and"),
            "give letters from a to f only, for example \"bd\"")
@@ -56,14 +60,14 @@ def check_unchanged(
 @check_unchanged.solution
 def unchanged(): return "ac"                 # the order of the classes stays within each picture, and nothing else
 
-# %% ../../nbs/exercises/16_predict.ipynb #c5fa412a
+# %% ../../nbs/exercises/16_predict.ipynb #3f7cdb61
 for _why, _answer in (("b changes", "abc"), ("d changes", ["a", "c", "d"]), ("e changes", "a, c, e"), ("f changes", ("a", "c", "f")),
                       ("b changes", "abcdef"), ("c stays, too", "a"), ("a stays, too", {"c"}), ("some of the six", ""),
-                      ("some of the six", []), ("from a to f", "accuracy, confusion matrix"), ("as text", [1, 3]),
+                      ("some of the six", []), ("from a to f", "precision and recall"), ("as text", [1, 3]),
                       ("is there a `return`", None), ("give the letters", 13)):
     check_unchanged.wrong(_why, lambda answer=_answer: answer)
 
-# %% ../../nbs/exercises/16_predict.ipynb #0fb68ef7
+# %% ../../nbs/exercises/16_predict.ipynb #e4c944a0
 def _loss(z, y, views): return F.nll_loss(average_predictions(z[views]), y).item()
 
 def _chosen(z, y, score=_loss, chosen=(0,), rounds=99):
@@ -78,56 +82,67 @@ def _chosen(z, y, score=_loss, chosen=(0,), rounds=99):
     return chosen
 
 def _views(seed):
-    "Scores of seven views of 300 pictures: each sees the truth with noise of its own, some are poor, some alike."
+    "Scores of seven views of 300 pictures: each sees the truth with noise of its own; the first is not the best, two are alike."
     rng = torch.Generator().manual_seed(seed)
     y = torch.randint(5, (300,), generator=rng)
     noise = lambda: torch.randn(300, 5, generator=rng)
     own, hard = [noise() for _ in range(7)], noise()
-    strength, size = (2., 1.8, 1.7, .2, 1.5, 1.2, 2.2), (1.2, 1.4, 1.4, 2.5, 2., 1.5, 1.)
+    strength, size = (1.4, 2., 1.9, .1, 1.6, 1.3, 2.2), (1.6, 1.2, 1.4, 3.5, 2., 1.5, 1.)
     z = [s * F.one_hot(y, 5) + t * mine + hard for s, t, mine in zip(strength, size, own)]
-    z[2] = z[1] + .05 * own[2]                                       # nearly the same view as another
+    z[2] = z[1] + .05 * own[2]
     return 2 * torch.stack(z), y
 
-def _alone(z, y, n): return sorted(range(len(z)), key=lambda v: _loss(z, y, [v]))[:n]
 def _by_accuracy(z, y, views): return -accuracy(average_predictions(z[views]), y).item()
 def _by_logits(z, y, views): return F.cross_entropy(z[views].mean(0), y).item()
-def _with_first(z, y): return [0] + [v for v in range(1, len(z)) if _loss(z, y, [0, v]) < _loss(z, y, [0])]
+def _by_probabilities(z, y, views): return F.cross_entropy(z[views].softmax(2).mean(0), y).item()
+def _from_best(z, y): return _chosen(z, y, chosen=[min(range(len(z)), key=lambda v: _loss(z, y, [v]))])
+def _better_alone(z, y): return [0] + [v for v in range(1, len(z)) if _loss(z, y, [v]) < _loss(z, y, [0])]
 def _in_order(z, y):
     chosen = [0]
     for v in range(1, len(z)):
         if _loss(z, y, chosen + [v]) < _loss(z, y, chosen): chosen.append(v)
     return chosen
 
+def _numbers_of(got, k):
+    "The numbers of views in an answer: in any order, or as a mask."
+    got = numbers(sorted(got) if isinstance(got, (set, frozenset)) else got, "what it gives").flatten()
+    if len(got) == k and set(got.tolist()) <= {0., 1.}: got = got.nonzero()[:, 0].double()
+    expect(all(v == int(v) and 0 <= v < k for v in got.tolist()), f"give numbers of views, from 0 to {k - 1}")
+    expect(len(set(got.tolist())) == len(got), "a view is in it twice: try only those that are not chosen yet")
+    return sorted(int(v) for v in got.tolist())
+
+_MISTAKES = {
+    "that adds views while the *accuracy* grows: take the loss": lambda z, y: _chosen(z, y, _by_accuracy),
+    "that averages logits: average the probabilities": lambda z, y: _chosen(z, y, _by_logits),
+    "that goes through the views in their order: in each round try all, and keep the best": _in_order,
+    "only one view was added: go on until none brings the loss down": lambda z, y: _chosen(z, y, rounds=1),
+    "all views are taken: compare with the mean of all that are chosen so far, not with view 0 alone, and stop when none "
+    "brings the loss down": lambda z, y: list(range(len(z))),
+    "that takes each view that is better than view 0 when alone: what counts is the mean": _better_alone,
+    "that is not the loss of the mean: either `F.cross_entropy` got probabilities (it takes logits, or logarithms of "
+    "probabilities), or the losses of the views were averaged": lambda z, y: _chosen(z, y, _by_probabilities),
+    "nothing was added to view 0, though a view brings the loss down": lambda z, y: [0],
+    "that begins with the best view: begin with view 0": _from_best}
+
 @exercise
 def check_choose_views(
     choose_views,                # your function: scores [k, n, classes], targets [n] → numbers of views
 ):
     "Exercise 2: rejects a choice by accuracy, by the views alone, in the order of the views, of all, and by averaged logits."
-    for seed in (3, 8, 11, 17):
-        z, y = _views(seed)
+    given, answers = [_views(seed) for seed in (0, 64, 76)], []
+    for z, y in given:
         before = z.clone(), y.clone()
         got = choose_views(z, y)
         expect(torch.equal(z, before[0]) and torch.equal(y, before[1]), "scores or targets were changed: work on a copy")
-        got = sorted(got) if isinstance(got, (set, frozenset)) else got
-        got = numbers(got, "what it gives").flatten()
-        if len(got) == len(z) and len(z) > 2 and set(got.tolist()) <= {0., 1.}: got = got.nonzero()[:, 0].double()     # a mask
-        mine = [int(v) for v in got.tolist()]
-        expect(all(v == int(v) and 0 <= v < len(z) for v in got.tolist()), f"give numbers of views, from 0 to {len(z) - 1}")
-        expect(len(set(mine)) == len(mine), "a view is in it twice: try only those that are not chosen yet")
-        right = _chosen(z, y)
-        if sorted(mine) == sorted(right): continue
-        expect(0 in mine, "view 0 is missing: the choice begins with it")
-        for why, wrong in (("that adds views while the *accuracy* grows: take the loss", _chosen(z, y, _by_accuracy)),
-                           ("that averages logits: average the probabilities", _chosen(z, y, _by_logits)),
-                           ("that compares each view with view 0 alone: compare with the mean of all chosen so far", _with_first(z, y)),
-                           ("that goes through the views in their order: in each round try all, and keep the best", _in_order(z, y)),
-                           ("only one view was added: go on until none brings the loss down", _chosen(z, y, rounds=1)),
-                           ("those are all views: stop when none brings the loss down", list(range(len(z)))),
-                           ("nothing was added to view 0, though a view brings the loss down", [0])):
-            expect(sorted(mine) != sorted(wrong), why)
-        loss, least = _loss(z, y, mine), _loss(z, y, right)
-        expect(False, f"it chooses {sorted(mine)}, with a loss of {loss:.4f}; adding the best view in each round gives "
-                      f"{sorted(right)}, {least:.4f}")
+        answers.append(_numbers_of(got, len(z)))
+    right = [sorted(_chosen(z, y)) for z, y in given]
+    if answers == right: return
+    for why, mistake in _MISTAKES.items():
+        expect(answers != [sorted(mistake(z, y)) for z, y in given], why)
+    expect(all(0 in mine for mine in answers), "view 0 is missing: the choice begins with it")
+    (z, y), mine, best = next(found for found in zip(given, answers, right) if found[1] != found[2])
+    expect(False, f"it chooses {mine}, with a loss of {_loss(z, y, mine):.4f}; adding the best view in each round gives {best}, "
+                  f"{_loss(z, y, best):.4f}")
 
 # %% ../../nbs/exercises/16_predict.ipynb #6dced032
 @check_choose_views.solution
@@ -141,17 +156,18 @@ def choose_views(scores, targets):
         others.remove(best)
     return chosen
 
-# %% ../../nbs/exercises/16_predict.ipynb #7a996081
+# %% ../../nbs/exercises/16_predict.ipynb #4b517758
 for _why, _answer in (
     ("the *accuracy*", lambda z, y: _chosen(z, y, _by_accuracy)), ("averages logits", lambda z, y: _chosen(z, y, _by_logits)),
-    ("view 0 alone", _with_first), ("in their order", _in_order), ("only one view", lambda z, y: _chosen(z, y, rounds=1)),
-    ("all views", lambda z, y: list(range(len(z)))), ("nothing was added", lambda z, y: [0]),
+    ("when alone", _better_alone), ("begins with the best", _from_best), ("got probabilities", lambda z, y: _chosen(z, y, _by_probabilities)),
+    ("in their order", _in_order), ("only one view", lambda z, y: _chosen(z, y, rounds=1)),
+    ("all views are taken", lambda z, y: list(range(len(z)))), ("nothing was added", lambda z, y: [0]),
     ("view 0 is missing", lambda z, y: _chosen(z, y)[1:]), ("twice", lambda z, y: [0, 0, 1]), ("it chooses", lambda z, y: [0, 3]),
     ("numbers of views", lambda z, y: [0, 9]), ("is there a `return`", lambda z, y: None),
     ("were changed", lambda z, y: _chosen(z.softmax(2).log(), y, chosen=[0]) + [z.mul_(2)][:0])):
     check_choose_views.wrong(_why, _answer)
 
-# %% ../../nbs/exercises/16_predict.ipynb #3722db28
+# %% ../../nbs/exercises/16_predict.ipynb #a3961476
 def _as_given(held, held_y, test, test_y):
     one, mean = test[0], average_predictions(test)
     chosen = mean if accuracy(mean, test_y) > accuracy(one, test_y) else one
@@ -165,15 +181,27 @@ def _steps(f):
 
 def _untouched(f): return f is not _as_given and hasattr(f, "__code__") and _steps(f) == _steps(_as_given)
 
-def _report(held, held_y, test, test_y, choose_on="held", fit_to="chosen", fit_on="held"):
+def _report(held, held_y, test, test_y, choose_on="held", fit_to="chosen", fit_on="held", by=accuracy, average=average_predictions,
+            first=False):
     "The report, with the choice and the fit made in one way or another."
-    z, y = dict(held=(held, held_y), test=(test, test_y))[choose_on]
-    mean = bool(accuracy(average_predictions(z), y) > accuracy(z[0], y))
-    take = lambda z, all_views: average_predictions(z) if all_views else z[0]
-    z, y = dict(held=(held, held_y), test=(test, test_y))[fit_on]
-    T = fit_temperature(take(z, dict(chosen=mean, one=False, mean=True)[fit_to]), y)
-    chosen = take(test, mean)
-    return [accuracy(chosen, test_y).item(), ece(chosen / T, test_y)]
+    given = dict(held=(held, held_y), test=(test, test_y))
+    z, y = given[choose_on]
+    mean = bool(by(average(z), y) > by(z[0], y))
+    z, y = given[fit_on]
+    T = fit_temperature(average(z) if dict(chosen=mean, one=False, mean=True)[fit_to] else z[0], y)
+    chosen = average(test / (T if first else 1)) if mean else test[0] / (T if first else 1)
+    return [accuracy(chosen, test_y).item(), ece(chosen / (1 if first else T), test_y)]
+
+def _without_fit(held, held_y, test, test_y):
+    chosen = average_predictions(test) if accuracy(average_predictions(held), held_y) > accuracy(held[0], held_y) else test[0]
+    return [accuracy(chosen, test_y).item(), ece(chosen, test_y)]
+
+_SLIPS = {"T is fitted to the mean, also where one view is used": dict(fit_to="mean"),
+          "T is fitted on the test pictures: that is a leak, too": dict(fit_on="test"),
+          "choice and T are both made on the test pictures": dict(fit_on="test", choose_on="test"),
+          "the choice is made by the loss: take the more accurate one": dict(by=lambda z, y: -F.cross_entropy(z, y)),
+          "logits are averaged: the mean is one of probabilities, as in `average_predictions`": dict(average=lambda z: z.mean(0)),
+          "T divides the logits of each view before the mean: it was to be fitted to the prediction that is used": dict(fit_to="one", first=True)}
 
 def _scores(seed, good):
     "Scores of three views of 400 pictures; the two others see less, or more, than the first."
@@ -189,21 +217,24 @@ def check_honest(
 ):
     "Exercise 3: knows which of the two mistakes is left, and a temperature fitted on test pictures."
     if _untouched(honest): raise NotImplementedError
-    for on_held, on_test in ((False, True), (True, False), (True, True), (False, False)):
-        given = *_scores(1, on_held), *_scores(2, on_test)
+    cases = [(*_scores(1, on_held), *_scores(2, on_test)) for on_held in (False, True) for on_test in (False, True)]
+    answers = []
+    for given in cases:
         before = [t.clone() for t in given]
         got = honest(*given)
         expect(all(map(torch.equal, given, before)), "what was given has been changed: work on a copy")
         expect(isinstance(got, (tuple, list)) and len(got) == 2 or getattr(got, "shape", None) == (2,),
                "give two numbers: accuracy and calibration error")
-        got = numbers(got, "what it gives")
-        left = "the choice between one view and the mean is still made on the test pictures", \
-               "T is still fitted to one view, also where the mean is used: a mean is more modest and needs another T"
-        known = {f"{left[0]}; and {left[1]}": dict(choose_on="test", fit_to="one"), left[0]: dict(choose_on="test"), left[1]: dict(fit_to="one"),
-                 "T is fitted to the mean, also where one view is used": dict(fit_to="mean"),
-                 "T is fitted on the test pictures: that is a leak, too": dict(fit_on="test"),
-                 "choice and T are both made on the test pictures": dict(fit_on="test", choose_on="test")}
-        same(got, _report(*given), "accuracy and calibration error together", {why: _report(*given, **how) for why, how in known.items()}, rtol=1e-4)
+        answers.append(numbers(got, "what it gives"))
+    left = "the choice between one view and the mean is still made on the test pictures", \
+           "T is still fitted to one view, also where the mean is used: a mean is more modest and needs another T"
+    known = {f"{left[0]}; and {left[1]}": dict(choose_on="test", fit_to="one"), left[0]: dict(choose_on="test"),
+             left[1]: dict(fit_to="one")} | _SLIPS
+    wrong = {why: [_report(*given, **how) for given in cases] for why, how in known.items()} | {
+        "the temperature isn't used": [_without_fit(*given) for given in cases],
+        "both numbers are for held-out pictures: they choose and fit, the report is about test pictures":
+            [_report(*given[:2], *given[:2]) for given in cases]}
+    same(torch.stack(answers), [_report(*given) for given in cases], "accuracy and calibration error of four sets of scores", wrong, rtol=1e-4)
 
 # %% ../../nbs/exercises/16_predict.ipynb #8d034dc7
 @check_honest.solution
@@ -213,14 +244,17 @@ def honest(held, held_y, test, test_y):
     T = fit_temperature(of(held)[n], held_y)                                     # and fitted to what was chosen
     return accuracy(of(test)[n], test_y).item(), ece(of(test)[n] / T, test_y)
 
-# %% ../../nbs/exercises/16_predict.ipynb #2ba130ab
+# %% ../../nbs/exercises/16_predict.ipynb #81704513
 for _why, _how in (("still made on the test", dict(choose_on="test")), ("T is still fitted to one view", dict(fit_to="one")),
                    ("; and T is still", dict(choose_on="test", fit_to="one")), ("to the mean, also", dict(fit_to="mean")),
-                   ("a leak, too", dict(fit_on="test")), ("both made on the test", dict(fit_on="test", choose_on="test"))):
+                   ("a leak, too", dict(fit_on="test")), ("both made on the test", dict(fit_on="test", choose_on="test")),
+                   ("by the loss", dict(by=lambda z, y: -F.cross_entropy(z, y))), ("logits are averaged", dict(average=lambda z: z.mean(0))),
+                   ("before the mean", dict(fit_to="one", first=True))):
     check_honest.wrong(_why, lambda *given, how=_how: _report(*given, **how))
 check_honest.wrong("still made on the test", _as_given)
 check_honest.wrong("two numbers", lambda *given: _report(*given)[0])
-check_honest.wrong("is there a `return`", lambda *given: [None, None]) if False else None
+check_honest.wrong("isn't used", _without_fit)
+check_honest.wrong("for held-out pictures", lambda held, held_y, test, test_y: _report(held, held_y, held, held_y))
 check_honest.wrong("must be", lambda *given: [100 * v for v in _report(*given)]);
 
 # %% ../../nbs/exercises/16_predict.ipynb #bcb14f52
