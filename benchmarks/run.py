@@ -66,7 +66,7 @@ def page(results, quick):
             asked = f"{row.asked}{', **missed**' if row.missed else ''}" if row.asked else "–"
             rows.append([name, row.what, row.ours, row.peer, row.theirs, row.result, asked, str(row.repeats)])
         for title, (table, note) in found.get("sections", {}).items():
-            sections += [f"## How cost grows: {title}", markdown(table), note]
+            sections += [f"## {title}", markdown(table), note]
     took = ", ".join(f"{name} {minutes:.1f}" for name, (_, _, minutes) in results.items())
     return "\n\n".join([
         "# What miniai costs beside others", MARK,

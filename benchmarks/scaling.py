@@ -187,8 +187,9 @@ def main():
         if left_out := [n for n, *_ in choices if not fits(n)]: print(f"no room here for {left_out} times the images")
         points = [alone(point, *choice, o) for choice in choices if fits(choice[0])]
         if None in points: sys.exit(f"killed, for want of memory perhaps: {choices[points.index(None)]}")
-        found[axis], sections[AXES[axis][1]] = points, [table(axis, points), explained(axis, points)]
-        print(sections[AXES[axis][1]][1], flush=True)
+        found[axis], note = points, explained(axis, points)
+        sections[f"How cost grows: {AXES[axis][1]}"] = [table(axis, points), note]
+        print(note, flush=True)
         rows += rows_of(axis, points, o)
     if o.figure: draw(found, o.figure)
     return end(o, machine, rows, found, sections)

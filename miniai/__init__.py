@@ -5,7 +5,7 @@ __all__ = []
 
 # %% ../nbs/modules/init.ipynb #93cddbba
 "How networks are trained: the package behind the notebooks."
-from .augment import Cutout, Mixup, RandCopy, RandErase, RandomCrop, RandomFlip
+from .augment import CutMix, Cutout, Mixup, RandCopy, RandErase, RandomCrop, RandomCropFlip, RandomFlip
 from .callbacks import (
     AccelerateCB, AccumulateCB, CheckpointCB, CheckpointError, EarlyStoppingCB, EMACB, FreezeCB, GradientClipCB, LoggerCB,
     LookaheadCB, ScheduleFreeCB)

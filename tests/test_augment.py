@@ -11,20 +11,26 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 from torchvision.transforms import v2
 
+from miniai._pairs import _beta
 from miniai.augment import (
-    Cutout, Mixup, RandCopy, RandErase, RandomCrop, RandomFlip, augment, copy_patches, crop, cutout, erase, flip,
-    windows)
+    CutMix, Cutout, Mixup, RandCopy, RandErase, RandomCrop, RandomCropFlip, RandomFlip, augment, copy_patches, crop,
+    cutmix, cutout, erase, flip, windows)
 from miniai.data import DataLoaders
 from miniai.layers import plain_cnn
 from miniai.learner import BatchTransformCB, Callback, DeviceCB, Learner
 
-def mixed(x, **kwargs): return Mixup(**kwargs)((x, torch.arange(len(x)) % 10))[0]
+def labels(x): return torch.arange(len(x), device=x.device) % 10
+def mixed(x, **kwargs): return Mixup(**kwargs)((x, labels(x)))[0]
+def pasted(x, **kwargs): return CutMix(**kwargs)((x, labels(x)))[0]
 
-TRANSFORMS = dict(crop=RandomCrop(2), edge=RandomCrop(2, padding_mode="edge"), flip=RandomFlip(), cutout=Cutout(3),
-                  erase=RandErase(), copy=RandCopy(), mixup=mixed)
+PAIRS = dict(mixup=Mixup, cutmix=CutMix)
+TRANSFORMS = dict(crop=RandomCrop(2), edge=RandomCrop(2, padding_mode="edge"), crop_flip=RandomCropFlip(2),
+                  flip=RandomFlip(), cutout=Cutout(3), cutout_some=Cutout(3, p=.5), erase=RandErase(), copy=RandCopy(),
+                  mixup=mixed, cutmix=pasted)
+ALONE = [name for name in TRANSFORMS if name not in PAIRS]
 OFF = dict(crop=RandomCrop(2, p=0), no_padding=RandomCrop(0), flip=RandomFlip(0), cutout=Cutout(3, p=0),
            erase=RandErase(p=0), no_patches=RandErase(max_num=0), copy=RandCopy(p=0), no_copies=RandCopy(max_num=0),
-           mixup=lambda x: mixed(x, alpha=0))
+           mixup=lambda x: mixed(x, alpha=0), cutmix=lambda x: pasted(x, alpha=0), no_boxes=lambda x: pasted(x, p=0))
 each = pytest.mark.parametrize("name", TRANSFORMS)
 devices = pytest.mark.parametrize("device", ["cpu"] + ["cuda"] * torch.cuda.is_available())
 
@@ -65,7 +71,7 @@ def test_kept(name, n, c, h, w, dtype, last, seed):
 def test_device(name, device):
     x = pictures(64, 3, 28, 28, device=device)
     torch.manual_seed(1)
-    out = TRANSFORMS[name](x) if name != "mixup" else Mixup()((x, torch.zeros(64, dtype=torch.int64, device=device)))[0]
+    out = TRANSFORMS[name](x)
     assert out.device == x.device and not torch.equal(out, x)
 
 @pytest.mark.parametrize("name", OFF)
@@ -80,7 +86,7 @@ def test_off_is_the_identity(name, last):
 def test_other_strides(name, view):
     x = view(pictures(6, 3, 12, 12))
     before = x.clone()
-    if name in ("crop", "cutout") and x.shape[2] < 3: return
+    if name in ("crop", "crop_flip", "cutout", "cutout_some") and x.shape[2] < 3: return
     torch.manual_seed(0); out = TRANSFORMS[name](x)
     assert torch.equal(x, before)
     torch.manual_seed(0); assert torch.equal(out, TRANSFORMS[name](x.contiguous()))
@@ -89,12 +95,12 @@ def test_other_strides(name, view):
 def test_images_are_drawn_for_one_by_one(name):
     "The same image 200 times over: each gets draws of its own."
     x = pictures(1, 1, 12, 12).expand(200, -1, -1, -1)
-    if name == "mixup": x = numbered(200, 1, 1, 1).expand(-1, -1, 12, 12)
+    if name in PAIRS: x = numbered(200, 1, 1, 1).expand(-1, -1, 12, 12)
     torch.manual_seed(0)
     out = TRANSFORMS[name](x)
     assert len({tuple(im.flatten().tolist()) for im in out}) >= (2 if name == "flip" else 20)
 
-@pytest.mark.parametrize("name", [n for n in TRANSFORMS if n != "mixup"])
+@pytest.mark.parametrize("name", ALONE)
 @pytest.mark.parametrize("n", [1, 300])
 def test_images_do_not_touch_each_other(name, n):
     "Change one image: no other comes out different. Noise takes the batch's statistics, so erasing is tested by place."
@@ -126,12 +132,12 @@ def test_gradient_of_erasing():
     out.sum().backward()
     assert torch.equal(x.grad, (out == x).to(x.dtype)) and 0 < x.grad.mean() < 1
 
-@pytest.mark.parametrize("name", [n for n in TRANSFORMS if n != "mixup"])
+@pytest.mark.parametrize("name", ALONE)
 def test_constant_images(name):
     "A standard deviation of 0 is no division by 0, and a far-off mean no root of something negative."
     x = torch.full((4, 3, 9, 9), 1000.)
     out = TRANSFORMS[name](x)
-    assert out.isfinite().all() and (name in ("crop", "cutout") or torch.equal(out, x))
+    assert out.isfinite().all() and (name in ("crop", "crop_flip", "cutout", "cutout_some") or torch.equal(out, x))
 
 # -- where pixels may come from
 
@@ -153,6 +159,19 @@ def test_places_of_two_images_are_independent():
                           for _ in range(4000)])                                # 2×2 pixels: 3 rows, 3 columns
     number = places[:, 0] * 3 + places[:, 1]
     assert uniform(torch.bincount(number[:, 0] * 9 + number[:, 1], minlength=81))
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("kwargs", [{}, dict(fill=.5, p=.6), dict(padding_mode="edge"), dict(padding_mode="reflect", p=.3)])
+@pytest.mark.parametrize("c", [1, 3])
+def test_crop_that_mirrors_is_crop_then_flip(c, kwargs, dtype, last):
+    "From the same draws, and as many of them."
+    x = pictures(40, c, 10, 8, dtype, last)
+    torch.manual_seed(1); one = RandomCropFlip(3, flip=.4, **kwargs)(x), torch.rand(1)
+    torch.manual_seed(1); two = RandomFlip(.4)(RandomCrop(3, **kwargs)(x)), torch.rand(1)
+    assert torch.equal(one[0], two[0]) and one[1] == two[1] and one[0].stride() == x.stride()
+    torch.manual_seed(1); cropped, which = RandomCrop(3, **kwargs)(x), torch.rand(40) < .4
+    assert torch.equal(one[0], flip(cropped, which)) and 5 < which.sum() < 35
 
 def test_flip_share():
     x = numbered(4000, 1, 2, 3)
@@ -247,6 +266,58 @@ def test_mixup_draws_as_beta_does_from_a_distribution_made_once(alpha, monkeypat
         assert torch.equal(target, torch.lerp(F.one_hot(other, 10).float(), F.one_hot(y[:n], 10).float(), Beta(a, a).sample()[:, None]))
     assert len(made) == 1
 
+def shares_of_pixels(out, x, y, n_classes=10):
+    "By counting: image i of x is i everywhere; the share of each class among the pixels of each image."
+    classes = F.one_hot(y[out[:, 0].long()], n_classes).double()
+    return classes.mean((1, 2)).float()
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("c, h, w, alpha, p", [(1, 9, 7, 1., 1), (3, 32, 32, .05, 1), (3, 6, 20, 5., .5), (2, 1, 1, 1., 1)])
+def test_cutmix_shares_are_those_of_the_pixels(c, h, w, alpha, p, last):
+    x = numbered(200, 1, 1, 1).expand(-1, c, h, w).contiguous(
+        memory_format=torch.channels_last if last else torch.contiguous_format)
+    y, before = labels(x), x.clone()
+    torch.manual_seed(2); out, target = CutMix(alpha, p=p)((x, y))
+    assert torch.equal(x, before) and out.stride() == x.stride() and torch.equal(out[:, :1].expand_as(out), out)
+    assert torch.allclose(target, shares_of_pixels(out, x, y), atol=1e-6)
+    torch.manual_seed(2); again = CutMix(alpha, p=p)((x, y))
+    assert torch.equal(out, again[0]) and torch.equal(target, again[1])
+
+def test_cutmix_boxes():
+    "One box an image, from one partner, anywhere; where the edge cuts nothing off, 1 − λ of the pixels."
+    x = numbered(3000, 1, 1, 1).expand(-1, 1, 12, 8)
+    torch.manual_seed(0)
+    out, _ = CutMix()((x, torch.zeros(3000, dtype=torch.int64)))
+    changed = (out != x)[:, 0]
+    rows, columns = changed.any(2), changed.any(1)
+    assert torch.equal(changed, rows[:, :, None] & columns[:, None]), "a rectangle"
+    assert all(len(im.unique()) <= 2 for im in out), "itself and one other"
+    torch.manual_seed(0)
+    top, left, height, width = CutMix().boxes(x)
+    assert ((top >= 0) & (left >= 0) & (top + height <= 12) & (left + width <= 8)).all()
+    torch.manual_seed(0)
+    side = (1 - _beta(1., x.device).sample([3000])).sqrt()
+    inside = (top > 0) & (left > 0) & (top + height < 12) & (left + width < 8)
+    assert inside.sum() > 300
+    assert torch.equal(height[inside], (side * 12).long()[inside]) and torch.equal(width[inside], (side * 8).long()[inside])
+    single = torch.ones(20_000, 1, 5, 4)
+    torch.manual_seed(1)
+    t = CutMix(1e6)                                       # λ is one half: boxes of 3×2 about the centre
+    top, left, height, width = t.boxes(single)
+    centre = torch.where(top > 0, top + 1, height - 2) * 4 + torch.where(left > 0, left + 1, width - 1)
+    assert uniform(torch.bincount(centre, minlength=20))
+
+def test_cutmix_draws_for_every_image():
+    x = torch.zeros(300, 1, 16, 16)
+    torch.manual_seed(0)
+    assert len({*zip(*(v.tolist() for v in CutMix().boxes(x)))}) > 200
+    torch.manual_seed(0)
+    _, _, height, width = CutMix(p=.3).boxes(torch.zeros(4000, 1, 64, 64))
+    assert abs((height * width > 0).float().mean() - .3) < .03
+    torch.manual_seed(0)
+    sizes = CutMix(.05).boxes(x)[2]
+    assert (sizes == 0).sum() > 80 and (sizes > 7).sum() > 80, "a small alpha: hardly anything, or much"
+
 @pytest.mark.parametrize("make, kept", [(lambda p: RandomCrop(2, p=p), 1 / 25), (lambda p: Cutout(2, p=p), 0),
                                         (lambda p: RandErase(p=p), 1 / 5), (RandomFlip, 0)])
 def test_p_is_a_share_of_the_images(make, kept):
@@ -301,6 +372,15 @@ def test_erase_is_torchvisions(last):
     assert torch.equal(erase(x, top, left, wanted, noise), theirs)
 
 @formats
+@pytest.mark.parametrize("c", [1, 3])
+def test_cutmix_by_hand(c, last):
+    x, other = pictures(4, c, last=last), pictures(4, c, last=last, seed=1)
+    boxes = torch.tensor([[0, 0, 9, 7], [2, 3, 4, 2], [5, 1, 0, 3], [8, 6, 1, 1]])
+    want = x.clone()
+    for im, source, (i, j, h, w) in zip(want, other, boxes.tolist()): im[:, i:i + h, j:j + w] = source[:, i:i + h, j:j + w]
+    assert torch.equal(cutmix(x, other, *boxes.T), want)
+
+@formats
 def test_copy_by_hand(last):
     x = pictures(2, 3, last=last)
     out = copy_patches(x, torch.tensor([[[0, 5], [0, 2]]]), torch.tensor([[[4, 1], [3, 0]]]), 3, 4)
@@ -328,8 +408,14 @@ BAD = [(lambda: RandomCrop(-1), "padding is -1"), (lambda: RandomCrop(1.5), "pad
        (lambda: RandCopy(p=2), "p is 2"), (lambda: Mixup(-1), "alpha is -1"),
        (lambda: Mixup(1e-3), "alpha is 0.001: it must be at least 0.05"), (lambda: Mixup(math.inf), "alpha is inf"),
        (lambda: Mixup("0.4"), "alpha is '0.4'"), (lambda: RandomCrop(1, padding_mode=["edge"]), r"padding_mode is \['edge'\]"),
-       (lambda: Mixup(n_classes=0), "n_classes is 0"),
+       (lambda: Mixup(n_classes=0), "n_classes is 0"), (lambda: RandomCropFlip(flip=1.5), "flip is 1.5"),
+       (lambda: CutMix(-1), "alpha is -1"), (lambda: CutMix(1e-3), "alpha is 0.001: it must be at least 0.05"),
+       (lambda: CutMix("1"), "alpha is '1'"), (lambda: CutMix(n_classes=0), "n_classes is 0"),
+       (lambda: CutMix(p=1.1), "p is 1.1"), (lambda: CutMix(n_classes=3)((pictures(), torch.arange(6))), "3 classes are 0 to 2"),
+       (lambda: CutMix()((pictures(), torch.zeros(5, dtype=torch.int64))), r"y is torch.int64 \[5\]"),
+       (lambda: CutMix()((pictures(), torch.zeros(6))), "y is torch.float32"),
        (lambda: RandomCrop(7, padding_mode="reflect")(pictures()), "padding is 7"),
+       (lambda: RandomCropFlip(7, padding_mode="reflect")(pictures()), "padding is 7"),
        (lambda: Mixup()((pictures(), torch.zeros(5, dtype=torch.int64))), r"y is torch.int64 \[5\]"),
        (lambda: Mixup()((pictures(), torch.zeros(6))), "y is torch.float32")]
 
@@ -340,7 +426,7 @@ def test_refused(wrong, message):
 @each
 def test_only_batches_of_floats(name):
     t = TRANSFORMS[name]
-    if name == "mixup": t = lambda x: Mixup()((x, torch.zeros(4, dtype=torch.int64)))
+    if name in PAIRS: t = lambda x: PAIRS[name]()((x, torch.zeros(4, dtype=torch.int64)))
     with pytest.raises(ValueError, match="x is torch.uint8"): t(torch.zeros(4, 1, 9, 9, dtype=torch.uint8))
     with pytest.raises(ValueError, match=r"x is \[4, 9, 9\]"): t(torch.zeros(4, 9, 9))
     with pytest.raises(ValueError, match="x is ndarray"): t(np.zeros((4, 1, 9, 9)))
@@ -364,10 +450,11 @@ def test_training_only():
     assert not torch.equal(first, x) and not torch.equal(first, second)
     assert torch.equal(seen.batches["valid"][0][0], x) and all(b[1] is y for b in seen.batches["train"])
 
-def test_mixup_trains():
+@pytest.mark.parametrize("name", PAIRS)
+def test_pairs_train(name):
     "With shares in training, and with class numbers in validation."
     seen = Seen()
-    learn, x, y = learner(BatchTransformCB(Mixup()), seen)
+    learn, x, y = learner(BatchTransformCB(PAIRS[name]()), seen)
     learn.fit(1)
     assert all(p.isfinite().all() for p in learn.model.parameters())
     assert {b[1].shape for b in seen.batches["train"]} == {(32, 10)} and seen.batches["valid"][0][1] is y
@@ -408,6 +495,8 @@ def test_settings_are_shown():
     assert repr(RandomCrop(2, p=.5)) == "RandomCrop(padding=2, fill=0.0, padding_mode='constant', p=0.5)"
     assert repr(RandomCrop(np.int64(2), p=np.float64(.5))) == repr(RandomCrop(2, p=.5)) and repr(RandomFlip(1)) == "RandomFlip(p=1)"
     assert repr(RandErase()) == "RandErase(pct=0.2, max_num=4, p=1.0)" and repr(Mixup()) == "Mixup(alpha=0.4, n_classes=10)"
+    assert repr(CutMix()) == "CutMix(alpha=1.0, n_classes=10, p=1.0)"
+    assert repr(RandomCropFlip(4)) == "RandomCropFlip(padding=4, fill=0.0, padding_mode='constant', p=1.0, flip=0.5)"
 
 @pytest.mark.parametrize("titles", [[r"$\frac$", "$5$ off", "a_b $"], None])
 def test_class_names_are_no_formulas(titles):

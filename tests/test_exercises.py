@@ -139,7 +139,7 @@ print(len(EXERCISES), "exercises", *wrong, sep="\\n", file=out)
 def test_all_verdicts_are_the_same_without_asserts():
     run = subprocess.run([sys.executable, "-O", "-c", OPTIMISED], cwd=ROOT, capture_output=True, text=True,
                          env=os.environ | dict(PYTHONPATH=str(ROOT)))
-    assert run.stdout.splitlines() == [str(len(EXERCISES)), "exercises"], run.stdout + run.stderr
+    assert run.stdout.splitlines() == [str(len(EXERCISES)), "exercises"], f"exit status {run.returncode}\n{run.stdout}{run.stderr}"
 
 # -- right answers in other words
 

@@ -37,6 +37,14 @@ def test_loop_overhead(tmp_path, common):
     assert [row.missed for row in rows] == [True, False] and run.stdout.count("all end alike: train_loss") == 2
     assert all(row.says == "× the time" and row.peer == "the bare loop" for row in rows)
 
+def test_augment(tmp_path, common):
+    run = script("augment", "--quick", "--threads", "1", "--at-least", "1e9", "--json", "o.json", cwd=tmp_path)
+    found = figures(run, 1, common, tmp_path / "o.json")
+    ours = [row for row in found["rows"] if row.peer == "torchvision" and " cpu, " in row.what]
+    assert [row.asked for row in ours] == ["at least 1e+09", ""] * 4 and all(row.value > 0 for row in ours)
+    (title, (table, note)), = found["sections"].items()
+    assert title.startswith("Augmenting 32 images") and len(table) == 11 and note in run.stdout
+
 def test_data_pipeline(tmp_path, common):
     run = script("data_pipeline", "--quick", "--workers", "1", "--at-least", "0", "--json", "o.json", cwd=tmp_path)
     rows = figures(run, 0, common, tmp_path / "o.json")["rows"]
@@ -68,7 +76,8 @@ def test_scaling(tmp_path, common):
     run = script("scaling", "--quick", "--threads", "1", "--at-most", "1e9", "--json", "o.json", "--figure", "o.png",
                  cwd=tmp_path)
     found = figures(run, 0, common, tmp_path / "o.json")
-    assert list(found["sections"]) == ["images of the set", "images a batch", "parameters"]
+    assert list(found["sections"]) == [
+        f"How cost grows: {axis}" for axis in ("images of the set", "images a batch", "parameters")]
     assert all(len(table) == 3 and note in run.stdout for table, note in found["sections"].values())
     points = found["figures"]
     assert [p["images"] for p in points["images"]] == [2000, 8000]
@@ -118,7 +127,7 @@ def test_all_run_whatever_fails(folder, tmp_path):
     assert run.stdout.count("set: full 2 PASSIVE") == 2 and "--quick" not in run.stdout
     text = (folder / "README.md").read_text(encoding="utf-8")
     assert "do not edit" in text and "python 3.x, another 1.2." in text
-    assert text.count("## How cost grows: things\n\n| h |\n| --- |\n| cell |\n\na note\n") == 2
+    assert text.count("## things\n\n| h |\n| --- |\n| cell |\n\na note\n") == 2
     assert "| broken | did not run to its end (status 3) | – |" in text
     assert "| misses | a thing | 1 s | another | 2 s | 2.00× as fast | at least 3, **missed** | 7 |" in text
     assert "| reaches | a thing | 1 s | another | 2 s | 2.00× as fast | at least 1 | 7 |" in text
