@@ -42,13 +42,16 @@ class Mixup(_Transform):
         self.alpha, self.n_classes = check_number("alpha", alpha, 0, 1e6), check_whole("n_classes", n_classes, 1)
         if 0 < alpha < .05:      # PyTorch's draws underflow, both to the same number, which is a weight of one half
             raise ValueError(f"alpha is {alpha!r}: it must be at least 0.05, or 0, which blends nothing")
-    def __call__(self,
-        batch: tuple,            # x float [n, c, h, w], y class numbers [n]
-    ) -> tuple:
+    def partners(self, batch):
+        "The images, their targets as shares [n, n_classes], and the number of each image's partner, int64 [n]."
         x, y = batch
         check_images(x)
         y = check_labels("y", y, self.n_classes, x.shape[:1])
-        target, other = F.one_hot(y, self.n_classes).float(), torch.randperm(len(x), device=x.device)
+        return x, F.one_hot(y, self.n_classes).float(), torch.randperm(len(x), device=x.device)
+    def __call__(self,
+        batch: tuple,            # x float [n, c, h, w], y class numbers [n]
+    ) -> tuple:
+        x, target, other = self.partners(batch)
         if self.alpha == 0: return x.clone(), target
         weight = _beta(self.alpha, x.device).sample(x.shape[:1])
         share = weight.view(-1, 1, 1, 1).to(x.dtype)
@@ -95,10 +98,7 @@ class CutMix(Mixup):
     def __call__(self,
         batch: tuple,            # x float [n, c, h, w], y class numbers [n]
     ) -> tuple:
-        x, y = batch
-        check_images(x)
-        y = check_labels("y", y, self.n_classes, x.shape[:1])
-        target, other = F.one_hot(y, self.n_classes).float(), torch.randperm(len(x), device=x.device)
+        x, target, other = self.partners(batch)
         if self.alpha == 0: return x.clone(), target
         top, left, height, width = self.boxes(x)
         stays = 1 - height * width / x[0, 0].numel()
