@@ -14,6 +14,7 @@ from PIL import Image, ImageOps
 from fastcore.basics import patch
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ._check import check_choice, check_scores, check_tensor, check_whole
@@ -150,22 +151,25 @@ def shift(
     x: Tensor,                   # [n, c, h, w]
     right: int = 0,              # pixels, negative to the left
     down: int = 0,               # pixels, negative upwards
+    fill: float | None = None,   # value of what moves in; None repeats the edge's pixels
 ) -> Tensor:                     # the same shape
-    "Moved by whole pixels; the edge's pixels are repeated where the picture has left."
+    "Moved by whole pixels."
     h, w = x.shape[-2:]
     check_whole("right", right, 1 - w, w - 1), check_whole("down", down, 1 - h, h - 1)
+    if fill is not None: return F.pad(x, (right, -right, down, -down), value=float(fill))
     at = lambda size, by: (torch.arange(size, device=x.device) - by).clamp(0, size - 1)
     return x.index_select(-1, at(w, right)).index_select(-2, at(h, down))
 
 def make_views(
     pixels: int = 0,             # shift by this much to four sides as well; 0 for no shifts
     flips: bool = True,          # each view flipped too
+    fill: float | None = None,   # value of what a shift moves in; None repeats the edge's pixels
 ) -> dict[str, Callable]:        # name → function of a batch of images; the first is the picture as it is
     "Views for `tta`."
     pixels = check_whole("pixels", pixels, 0)
     moves = {"as it is": (0, 0)}
     if pixels: moves |= {"left": (-pixels, 0), "right": (pixels, 0), "up": (0, -pixels), "down": (0, pixels)}
-    views = {name: lambda x, by=by: shift(x, *by) for name, by in moves.items()}
+    views = {name: lambda x, by=by: shift(x, *by, fill) for name, by in moves.items()}
     if flips:
         views |= {f"{name}, flipped": lambda x, view=view: view(hflip(x)) for name, view in views.items()}
         views["flipped"] = views.pop("as it is, flipped")

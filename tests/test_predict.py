@@ -12,6 +12,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
 from torchmetrics.classification import MulticlassCalibrationError
 
+from miniai.augment import crop
 from miniai.callbacks import EMACB
 from miniai.layers import Dropout, Dropout2d
 from miniai.learner import BatchTransformCB, Callback, DeviceCB, Learner, MetricsCB, MixedPrecisionCB
@@ -139,6 +140,14 @@ def test_shift_moves_and_repeats_the_edge(right, down, dtype):
     for i in range(5):
         for j in range(7):
             assert torch.equal(out[..., i, j], x[..., min(max(i - down, 0), 4), min(max(j - right, 0), 6)])
+
+@few
+@given(st.integers(0, 2), st.integers(0, 2), st.floats(-3, 3, width=32))
+def test_a_filled_shift_is_a_view_that_cropping_shows(top, left, fill):
+    x = torch.randn(2, 3, 5, 7)
+    expected = crop(x, torch.tensor([top, top]), torch.tensor([left, left]), 1, fill)
+    assert torch.equal(shift(x, 1 - left, 1 - top, fill), expected)
+    assert torch.equal(make_views(1, fill=fill)["left, flipped"](x), shift(hflip(x), -1, 0, fill))
 
 def test_views():
     x = torch.randn(2, 1, 6, 6)
