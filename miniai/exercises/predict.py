@@ -376,7 +376,7 @@ def pictures_needed(only_a, only_b):
         counts = rng.multinomial(int(n), [only_a, only_b, 1 - only_a - only_b], size=400)[:, :2].tolist()
         if sum(mcnemar_p(b, c) < .05 for b, c in counts) >= .8 * 400: return int(n)
         n *= 1.1
-    # 3 % and 2 %: about 4,000 pictures, so our 5,000 held-out ones are enough.
+    # 3 % and 2 %: about 4,000 to 4,500 pictures, so our 5,000 held-out ones are enough.
     # 2.1 % and 1.9 %: about 78,000 (this takes a while), so the 10,000 test pictures are far from enough.
 
 # %% ../../nbs/exercises/16_predict.ipynb #3edebd9b
