@@ -99,6 +99,12 @@ def test_weights_are_frozen_and_the_bias_learns():
     (lambda: Recipe(warmup=-.1), "warmup is -0.1"),
     (lambda: Recipe(padding=-1), "padding is -1"),
     (lambda: Recipe(augmentation=("flip",)), "augmentation holds 'flip'"),
+    (lambda: Recipe(sizes=(20, 28)), r"sizes is \(20, 28\): it must hold pairs"),
+    (lambda: Recipe(sizes=((.5, 20), (.4, 28))), "shares must add up to 1"),
+    (lambda: Recipe(sizes=((1.5, 20), (-.5, 28))), "sizes is 1.5"),
+    (lambda: Recipe(sizes=((1., 20.5),)), "sizes is 20.5"),
+    (lambda: speedrun(image_data(40), replace(TINY, sizes=((1., 9),)), 0), "sizes has 9 pixels: too few for 3 blocks"),
+    (lambda: Recipe(ema=1.5), "ema is 1.5"),
     (lambda: LookaheadCB(0), "total_steps is 0"),
     (lambda: LookaheadCB(5, every=0), "every is 0"),
     (lambda: LookaheadCB(5, decay=2), "decay is 2"),
@@ -424,7 +430,8 @@ def test_one_seed_one_run():
 @pytest.mark.parametrize("change", [dict(whitening=False), dict(identity_init=False), dict(frozen_scales=False),
     dict(norm_momentum=.9), dict(fast_bias=False), dict(alternating_flip=False), dict(muon=False), dict(normed=False),
     dict(lookahead=False), dict(label_smoothing=0.), dict(padding=0), dict(flips=False), dict(first_bias_share=0.),
-    dict(augmentation=(RandErase(),)), dict(weight_decay=.1), dict(warmup=.5)])
+    dict(augmentation=(RandErase(),)), dict(weight_decay=.1), dict(warmup=.5), dict(sizes=((.5, 20), (.5, 28))),
+    dict(ema=.5), dict(lookahead=False, ema=.5), dict(kernel_size=2), dict(activation=nn.ReLU)])
 def test_each_choice_changes_the_run(change):
     data = image_data(32)
     recipe = replace(TINY, epochs=4)
@@ -456,6 +463,39 @@ def test_epochs_may_end_in_the_middle():
 def test_a_recipe_chooses_the_block(residual, convs):
     model = speedrun(image_data(40), replace(TINY, epochs=1, residual=residual), 0).model
     assert sum(isinstance(m, nn.Conv2d) for m in model.modules()) == convs
+
+class Sizes(Callback):
+    order = 2
+    def __init__(self): self.seen = []
+    def before_batch(self, learn): self.seen.append((learn.phase, learn.inputs(learn.batch)[0].shape[-1]))
+
+def test_pictures_grow_in_training_alone():
+    sizes, data = Sizes(), image_data(80)
+    learn = speedrun(data, replace(TINY, epochs=2, sizes=((.4, 12), (.3, 20), (.3, 28))), 0, device="cpu", cbs=[sizes])
+    assert sizes.seen == [("train", n) for n in [12] * 4 + [20] * 3 + [28] * 3]
+    learn.fit(1, train=False)
+    assert set(sizes.seen[10:]) == {("valid", 28)}
+    full, same = (weights(speedrun(data, replace(TINY, sizes=s), 0, device="cpu")) for s in ((), ((1., 28),)))
+    assert all(map(torch.equal, full, same))
+
+@few
+@given(st.integers(10, 40), st.sampled_from([1, 3]))
+def test_the_network_takes_any_size(size, c):
+    net = speed_net(pictures(c=c), (4, 6, 6))
+    assert net(pictures(4, c, size)).shape == (4, 10)
+
+def test_the_average_is_that_of_a_loop():
+    class Last(Callback):
+        order = 90
+        def __init__(self): self.seen = []
+        def after_step(self, learn): self.seen.append([p.detach().clone() for p in learn.model.parameters()])
+    data, last = image_data(80), Last()
+    learn = speedrun(data, replace(TINY, lookahead=False, ema=.6), 0, device="cpu", cbs=[last])
+    mean = last.seen[0]
+    for new in last.seen[1:]: mean = [.6 * m + .4 * n for m, n in zip(mean, new)]
+    assert len(last.seen) == 10
+    for p, m in zip(learn.model.parameters(), mean): assert torch.allclose(p, m, atol=1e-6)
+    assert learn.model[2][2].num_batches_tracked == 5      # statistics of one epoch, not of both
 
 def test_it_learns():
     data = image_data(240)
