@@ -64,7 +64,7 @@ for _why, _answer in (
     ("four numbers", lambda: [1.56, 1.03]),
     ("numbers are asked for", lambda: ["1.56", "1.03", "1.64", "1.94"])): check_gains.wrong(_why, _answer)
 
-# %% ../../nbs/exercises/18_speed.ipynb #a34be7da
+# %% ../../nbs/exercises/18_speed.ipynb #152275f0
 class _Machine:
     "A GPU whose work goes on while the program does, that compiles at each first call, and slows down with each call."
     def __init__(self, costs, compiles): self.costs, self.compiles, self.now, self.done, self.calls, self.early = costs, compiles, 0., 0., [], False
@@ -94,7 +94,7 @@ def check_benchmark(
         first = next(iter(costs.values()))
         found = benchmark(machine.functions(), machine.wait, machine.clock, rounds)
         expect(isinstance(found, dict), f"give a dict, yours is a {type(found).__name__}")
-        expect(list(found) == list(costs), f"the names must be {', '.join(costs)}, in this order")
+        expect(found.keys() == costs.keys(), f"the names must be {', '.join(costs)}")
         least = min(machine.calls.count(name) for name in costs)
         expect(least >= rounds, f"rounds is {rounds}, and a function was called only {least} times")
         times = numbers([found[name] for name in costs], "the ratios") if None not in found.values() else numbers(None, "a ratio")
@@ -167,7 +167,7 @@ for _why, _answer in (
     ("the names must be", lambda functions, wait, clock, rounds: {"eager": 1.}),
     ("is there a `return`", lambda *given: dict.fromkeys(_benchmark()(*given)))): check_benchmark.wrong(_why, _answer)
 
-# %% ../../nbs/exercises/18_speed.ipynb #70c66665
+# %% ../../nbs/exercises/18_speed.ipynb #6bba6b32
 @exercise
 def check_my_zca(
     my_zca,                      # your function: patches float64 [n, d], eps → filters [d, d]
@@ -183,6 +183,7 @@ def check_my_zca(
     expect(torch.equal(patches, given), "the patches were changed: make a new tensor")
     expect(w.shape == (4, 4), f"the shape is {list(w.shape)}: it must be [d, d], here [4, 4]")
     right, gram = of(v, (variances + eps)**-.5), of(v, 1 / (variances + eps))
+    expect(not torch.allclose(-w, right, rtol=3e-3), "the sign is wrong: each patch would become its negative")
     turned = torch.allclose(w.T @ w, gram, rtol=3e-3, atol=3e-3) and not torch.allclose(w, right, rtol=3e-3, atol=3e-3)
     expect(not turned, "that whitens, but it also turns the patches: turn back with V, so that the matrix is symmetric")
     columns = torch.allclose(w @ w.T, gram, rtol=3e-3, atol=3e-3) and not torch.allclose(w, right, rtol=3e-3, atol=3e-3)
@@ -203,7 +204,7 @@ def my_zca(patches, eps):
     variances, v = torch.linalg.eigh(patches.T.cov(correction=0))
     return v @ torch.diag((variances + eps)**-.5) @ v.T
 
-# %% ../../nbs/exercises/18_speed.ipynb #551ebe56
+# %% ../../nbs/exercises/18_speed.ipynb #83a0646c
 def _zca(scale=lambda v, eps: (v + eps)**-.5, left=lambda v: v, right=lambda v: v.T, centre=True):
     def answer(patches, eps):
         x = patches - patches.mean(0) if centre else patches
@@ -217,6 +218,7 @@ def _in_place(patches, eps):
 
 for _why, _answer in (
     ("that whitens, but", _zca(left=lambda v: torch.eye(len(v)).double())),
+    ("the sign is wrong", lambda patches, eps: -my_zca(patches, eps)),
     ("not symmetric yet", _zca(right=lambda v: torch.eye(len(v)).double())),
     ("outside the root", _zca(lambda v, eps: 1 / (v.sqrt() + eps))),
     ("ε is missing", _zca(lambda v, eps: v**-.5)),
