@@ -8,7 +8,7 @@ from ruamel.yaml import YAML
 FILES = sorted((ROOT / ".github/workflows").glob("*.yml"))
 FLOWS = {f.stem: YAML(typ="safe").load(f) for f in FILES}
 
-def test_the_three_workflows_are_there(): assert set(FLOWS) == {"test", "gpu", "colab"}
+def test_the_four_workflows_are_there(): assert set(FLOWS) == {"test", "gpu", "colab", "site"}
 
 def test_zizmor_finds_nothing():
     run = tool("zizmor", "--offline", "--no-config", "--no-ignores", *FILES)
@@ -25,7 +25,7 @@ def test_actions_are_pinned_by_hash_with_their_version_beside(file):
     for u in uses: assert re.fullmatch(r" actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", u), u
 
 def test_one_hash_a_version():
-    "The same action is the same one in all three."
+    "The same action is the same one in all of them."
     uses = {u for f in FILES for u in re.findall(r"uses: (\S+)", f.read_text(encoding="utf-8"))}
     assert len({u.split("@")[0] for u in uses}) == len(uses), uses
 
@@ -33,8 +33,10 @@ def test_one_hash_a_version():
 def test_least_permissions_no_secrets_and_an_end(name, flow):
     assert flow["permissions"] == {"contents": "read"} and flow["concurrency"]["group"].startswith(name)
     assert "secrets." not in (ROOT / f".github/workflows/{name}.yml").read_text(encoding="utf-8")
-    for job in flow["jobs"].values():
-        assert "permissions" not in job and job["timeout-minutes"] <= 720
+    for job_name, job in flow["jobs"].items():
+        deploys = (name, job_name) == ("site", "deploy")
+        assert job.get("permissions") == (dict(pages="write", **{"id-token": "write"}) if deploys else None) and job["timeout-minutes"] <= 720
+        if deploys: continue                             # it runs nothing of the repository's
         checkouts = [s for s in job["steps"] if s.get("uses", "").startswith("actions/checkout")]
         assert checkouts and all(s["with"]["persist-credentials"] is False for s in checkouts)
 
@@ -43,6 +45,9 @@ def test_who_starts_what(settings):
     assert set(FLOWS["gpu"]["on"]) == {"push", "schedule", "workflow_dispatch"}
     assert FLOWS["gpu"]["on"]["push"] == {"branches": [settings["branch"]]}
     assert set(FLOWS["colab"]["on"]) == {"schedule", "workflow_dispatch"}
+    assert set(FLOWS["site"]["on"]) == {"push", "schedule", "workflow_dispatch"}
+    assert FLOWS["site"]["on"]["push"] == {"branches": [settings["branch"]]}
+    assert FLOWS["site"]["jobs"]["deploy"]["if"] == "github.event_name != 'schedule'"
 
 def test_gpu_job_waits_for_a_runner_to_be_named():
     job, = FLOWS["gpu"]["jobs"].values()
