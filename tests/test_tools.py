@@ -49,9 +49,12 @@ def lesson(folder, *sources):
     (folder / "settings.ini").write_text("[DEFAULT]\nname = n\nuser = u\nrepo = r\nbranch = b\n")
     return folder / "nbs/00_a.ipynb"
 
-def test_stamp_fills_both_cells_and_names_a_lesson_that_lacks_one(tmp_path):
+def test_stamp_fills_both_cells_and_the_citation_and_names_a_lesson_that_lacks_one(tmp_path):
     file = lesson(tmp_path, "<!-- badge -->old", "# Colab install\nold")
+    with open(tmp_path / "settings.ini", "a") as f: f.write("version = 9\nlicense = l\n")
+    (tmp_path / "CITATION.cff").write_text("cff-version: 1\nversion: old\nrepository-code: old\n")
     stamp.stamp(tmp_path)
+    assert (tmp_path / "CITATION.cff").read_text() == "cff-version: 1\nversion: 9\nrepository-code: https://github.com/u/r\n"
     badge, install = ("".join(c["source"]) for c in json.loads(file.read_text())["cells"])
     assert badge.endswith("(https://colab.research.google.com/github/u/r/blob/b/nbs/00_a.ipynb)")
     assert '"n[lessons] @ git+https://github.com/u/r@b"' in install
