@@ -33,7 +33,9 @@ def plain(text):
 def default(value):
     if value is NONE: return ""
     name = getattr(value, "__name__", None)
-    return name if name and not isinstance(value, (int, float, str)) else re.sub(r" at 0x[0-9a-f]+", "", repr(value))
+    if name and not isinstance(value, (int, float, str)): return name
+    text = re.sub(r" at 0x[0-9a-f]+", "", repr(value))
+    return text if len(text) <= 60 else "…"
 
 def annotation(value):
     if value is NONE or value is None: return ""

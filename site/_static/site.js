@@ -10,4 +10,4 @@ document.querySelectorAll(".wide, .bd-article pre, .pst-scrollable-table-contain
   if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
 });
 // A page opened from a folder may not read others, so results of the search stand there without a passage of the text.
-if (location.protocol === "file:" && globalThis.DOCUMENTATION_OPTIONS) DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
+if (location.protocol === "file:" && typeof DOCUMENTATION_OPTIONS !== "undefined") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
