@@ -39,7 +39,8 @@ def default(value):
 
 def annotation(value):
     if value is NONE or value is None: return ""
-    return value if isinstance(value, str) else getattr(value, "__name__", None) if isinstance(value, type) else str(value).replace("typing.", "")
+    if isinstance(value, type): return value.__name__
+    return value if isinstance(value, str) else str(value).replace("typing.", "")
 
 def signature(thing, name):
     "The call, without annotations: those stand in the table."
@@ -56,19 +57,17 @@ def signature(thing, name):
 
 def table(thing):
     "The arguments that say something, and what is returned."
-    try: docs = docments(thing, full=True)
+    try: docs, call = docments(thing, full=True), inspect.signature(thing.__init__ if inspect.isclass(thing) else thing)
     except Exception: return ""
-    rows = []
-    for name, d in docs.items():
-        if name in ("self", "cls", "return") or not (d.docment or annotation(d.anno)): continue
-        kind = annotation(d.anno)
-        says = plain(d.docment) if isinstance(d.docment, str) else ""
-        rows.append(f"| `{name}` | {'`' + kind.replace('|', chr(92) + '|') + '`' if kind else ''} | {says} |")
-    back = docs.get("return")
-    if back and (isinstance(back.docment, str) or annotation(back.anno)) and annotation(back.anno) != "None":
-        kind = annotation(back.anno)
-        rows.append(f"| *returns* | {'`' + kind.replace('|', chr(92) + '|') + '`' if kind else ''} | {plain(back.docment) if isinstance(back.docment, str) else ''} |")
-    return "\n".join(["| argument | type | meaning |", "|---|---|---|", *rows]) if any(row.split("|")[-2].strip() for row in rows) else ""
+    def row(name, kind, d):
+        kind = annotation(kind).replace("|", r"\|")             # docments itself guesses one from the default
+        return name, f"`{kind}`" if kind else "", plain(d.docment) if isinstance(d.docment, str) else ""
+    rows = [row(f"`{name}`", call.parameters[name].annotation, d) for name, d in docs.items()
+            if name in call.parameters and name not in ("self", "cls")]
+    if "return" in docs: rows.append(row("*returns*", call.return_annotation, docs["return"]))
+    if not any(says for _, _, says in rows): return ""
+    rows = [row for row in rows if row[1] or row[2]]
+    return "\n".join(["| argument | type | meaning |", "|---|---|---|", *(f"| {' | '.join(row)} |" for row in rows)])
 
 @cache
 def imports():
@@ -109,8 +108,8 @@ def methods(thing):
 def entry(module, name, thing):
     "One name as a directive of Sphinx's Python domain."
     kind = "class" if inspect.isclass(thing) else "function"
-    out = [f"`````{{py:{kind}}} {signature(thing, name)}", f":module: {module}", "", plain(thing.__doc__ if "__doc__" in dir(thing) else ""),
-           "", where(thing, name), "", table(thing), ""]
+    out = [f"`````{{py:{kind}}} {signature(thing, name)}", f":module: {module}", "", plain(thing.__doc__), "",
+           where(thing, name), "", table(thing), ""]
     if kind == "class":
         for method, f, is_property in methods(thing):
             head = f"py:property}} {method}" if is_property else f"py:method}} {signature(f, method)}"

@@ -9,11 +9,14 @@ from results import machine, tree
 
 SIZE = 260, 54
 
-def metrics(runs): return [m for m in dict.fromkeys(k for run in runs for k in run["rows"][-1]) if m not in ("epoch", "epochs") and runs.values(m)]
+def metrics(runs):
+    names = dict.fromkeys(name for run in runs for name in run["rows"][-1])
+    return [name for name in names if name not in ("epoch", "epochs") and runs.values(name)]
 
 def main_metric(runs):
     names = metrics(runs)
-    return next((m for m in ("valid_accuracy", "accuracy") if m in names), next((m for m in names if "accuracy" in m), names[0] if names else None))
+    first = [m for m in ("valid_accuracy", "accuracy") if m in names] + [m for m in names if "accuracy" in m] + names
+    return first[0] if first else None
 
 def picture(runs, metric):
     "Curves of each seed where there are some, else a dot a seed."
@@ -24,7 +27,8 @@ def picture(runs, metric):
     said = f"{metric.replace('_', ' ')} from {low:.4g} to {high:.4g}, {len(runs)} seed{'s' * (len(runs) > 1)}"
     if max(map(len, curves)) >= 3:
         step = (w - 16) / (max(map(len, curves)) - 1)
-        body = "".join('<polyline points="' + " ".join(f"{8 + i * step:.1f},{y(v):.1f}" for i, v in enumerate(c)) + '"/>' for c in curves)
+        points = (" ".join(f"{8 + i * step:.1f},{y(v):.1f}" for i, v in enumerate(c)) for c in curves)
+        body = "".join(f'<polyline points="{line}"/>' for line in points)
         said = f"Curves: {said}, over {max(map(len, curves))} rows."
     else:
         last = [c[-1] for c in curves]
@@ -72,13 +76,15 @@ def page(stem, runs_of):
 def pages():
     "Every page's path and text."
     by_file = {}
-    for run in read_runs(path=ROOT / "results"): by_file.setdefault(run.file.removesuffix(".jsonl"), {}).setdefault(run["experiment"], []).append(run)
+    for run in read_runs(path=ROOT / "results"):
+        by_file.setdefault(run.file.removesuffix(".jsonl"), {}).setdefault(run["experiment"], []).append(run)
     known = {stem: runs for stem, runs in sorted(by_file.items()) if stem in LESSONS}
     for stem, runs_of in known.items(): yield f"results/{stem}.md", page(stem, runs_of)
-    rows = [f"| [{stem[:2]} {title_of(stem)}]({stem}.md) | {len(r)} | {sum(map(len, r.values()))} |" for stem, r in known.items()]
+    rows = [f"| [{stem[:2]} {title_of(stem)}]({stem}.md) | {len(r)} | {sum(map(len, r.values()))} |"
+            for stem, r in known.items()]
     tree_of = "\n".join(known)
     yield "results/index.md", "\n".join([
-        "# Results\n", "Every recorded run, by lesson. *tree* is \"clean\" where the code was committed when the run began, and \"changed\" where "
-        "some of the runs came from a tree with changes on top. Seconds of different machines must not be compared; of the runs before version "
+        "# Results\n", "Every recorded run, by lesson. *tree* is \"clean\" where the code was committed when the run began, and "
+        "\"changed\" where some of the runs came from a tree with changes on top. Seconds of different machines must not be compared; of the runs before version "
         "0.2.0 the processor was not recorded. Names that end in `_jpeg` were trained on a JPEG copy of CIFAR-10.\n",
         "| lesson | experiments | runs |", "|---|---|---|", *rows, "", f"```{{toctree}}\n:hidden:\n:titlesonly:\n\n{tree_of}\n```\n"])

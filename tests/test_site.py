@@ -53,7 +53,8 @@ def letters(text): return [GREEK.get(s, s) for s in re.findall(r"\$([^$]+)\$", t
 def spoken(symbol, text):
     "Whether a text has a symbol, in a formula or as a letter of its own."
     formulas = " ".join(re.findall(r"\$\$.*?\$\$|\$[^$\n]+\$", text, re.S))
-    for letter, name in GREEK.items(): text, formulas = text.replace(letter, f" {name} "), formulas.replace(letter, f" {name} ")
+    for letter, name in GREEK.items():
+        text, formulas = text.replace(letter, f" {name} "), formulas.replace(letter, f" {name} ")
     found = re.compile(rf"(?<![A-Za-z\\]){re.escape(symbol)}(?![A-Za-z])")
     return bool(found.search(formulas) or symbol.startswith("\\") and found.search(text))
 
