@@ -38,8 +38,8 @@ def main(site):
             for name, title in pages:
                 start = len(out.pages)
                 out.append(PdfReader(io.BytesIO(printed(page, site / f"{name}.html"))), import_outline=False)
-                parent = parent or out.add_outline_item(part, start, fit=Fit.fit())
-                if title: out.add_outline_item(title, start, parent=parent, fit=Fit.fit())
+                parent = parent or out.add_outline_item(title=part, page_number=start, fit=Fit.fit())
+                if title: out.add_outline_item(title=title, page_number=start, parent=parent, fit=Fit.fit())
         browser.close()
     out.compress_identical_objects()
     out.write(site / "miniai.pdf")
