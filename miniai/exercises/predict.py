@@ -62,7 +62,8 @@ def check_unchanged(
 def unchanged(): return "ac"                 # the order of the classes stays within each picture, and nothing else
 
 # %% ../../nbs/exercises/16_predict.ipynb #3f7cdb61
-for _why, _answer in (("b changes", "abc"), ("d changes", ["a", "c", "d"]), ("e changes", "a, c, e"), ("e changes", dict(a="yes", c="yes", e="yes", f="no")), ("f changes", ("a", "c", "f")),
+for _why, _answer in (("b changes", "abc"), ("d changes", ["a", "c", "d"]), ("e changes", "a, c, e"),
+                      ("e changes", dict(a="yes", c="yes", e="yes", f="no")), ("f changes", ("a", "c", "f")),
                       ("b changes", "abcdef"), ("c stays, too", "a"), ("a stays, too", {"c"}), ("some of the six", ""),
                       ("some of the six", []), ("from a to f", "all but b"),
                       ("from a to f", "precision and recall"), ("as text", [1, 3]),
