@@ -564,6 +564,9 @@ def test_quotations_are_filled_in(folder):
     text = "x <!-- ledger:a_1 -->old<!-- end --> y\n<!-- ledger:b.train_loss --><!-- end -->."
     said = "x <!-- ledger:a_1 -->55.00 ± 7.07 % (n=2)<!-- end --> y\n<!-- ledger:b.train_loss -->2 nats (n=1)<!-- end -->."
     assert quote_ledger(text) == said == quote_ledger(said)
+    rounded = quote_ledger("<!-- ledger:a_1:0 --><!-- end -->, <!-- ledger:b.train_loss:1 --><!-- end -->")
+    assert rounded == "<!-- ledger:a_1:0 -->55 ± 7 % (n=2)<!-- end -->, <!-- ledger:b.train_loss:1 -->2 nats (n=1)<!-- end -->"
+    assert quote_ledger(rounded) == rounded
     about = "`<!-- ledger:NAME -->` and `<!-- ledger:NAME.METRIC -->` with `<!-- end -->`"
     assert quote_ledger(about) == about
 

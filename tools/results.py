@@ -15,15 +15,17 @@ Every recorded run of the series, grouped by lesson. `make results` writes this 
 """
 
 def quote_ledger(
-    text: str,                   # Markdown with marks `<!-- ledger:NAME -->…<!-- end -->`, or NAME.METRIC
+    text: str,                   # Markdown with marks `<!-- ledger:NAME -->…<!-- end -->`, NAME.METRIC or NAME.METRIC:DECIMALS
     path: Path | None = None,    # the ledger's folder; None finds it
 ) -> str:                        # the text with what the ledger says between the marks
     """Fill in every quotation of the ledger. Raises KeyError for an experiment or a metric that it does not
     have, ValueError for a mark without an end."""
     def fill(mark):
-        name, _, metric = mark[1].partition(".")
+        quoted, _, decimals = mark[1].partition(":")
+        name, _, metric = quoted.partition(".")
         said = summary(recorded(name, path), metric or "accuracy")
         if said == "no run yet": raise KeyError(f"experiment {name!r} has no metric {metric or 'accuracy'!r}")
+        if decimals: said = re.sub(r"\d+\.\d+", lambda number: f"{float(number[0]):.{int(decimals)}f}", said)
         return f"<!-- ledger:{mark[1]} -->{said}<!-- end -->"
     mark = r"<!-- ledger:([^A-Z<>]*?) -->"
     text, done = re.subn(mark + r"((?!<!-- ledger:).)*?<!-- end -->", fill, text, flags=re.S)

@@ -31,7 +31,8 @@ def _letters(found):
     "The letters of an answer: text, or text in a list, set or dictionary of what is true."
     expect(found is not None, "it gives None: is there a `return`?")
     if found is ...: raise NotImplementedError
-    if isinstance(found, dict): found = [letter for letter, stays in found.items() if stays]
+    no = ("", "0", "no", "false", "changes")
+    if isinstance(found, dict): found = [letter for letter, stays in found.items() if str(stays).lower() not in no]
     if isinstance(found, np.ndarray): found = found.tolist()
     if hasattr(found, "__next__"): found = list(found)
     found = [found] if isinstance(found, str) else found
@@ -61,7 +62,8 @@ def check_unchanged(
 def unchanged(): return "ac"                 # the order of the classes stays within each picture, and nothing else
 
 # %% ../../nbs/exercises/16_predict.ipynb #3f7cdb61
-for _why, _answer in (("b changes", "abc"), ("d changes", ["a", "c", "d"]), ("e changes", "a, c, e"), ("f changes", ("a", "c", "f")),
+for _why, _answer in (("b changes", "abc"), ("d changes", ["a", "c", "d"]), ("e changes", "a, c, e"),
+                      ("e changes", dict(a="yes", c="yes", e="yes", f="no")), ("f changes", ("a", "c", "f")),
                       ("b changes", "abcdef"), ("c stays, too", "a"), ("a stays, too", {"c"}), ("some of the six", ""),
                       ("some of the six", []), ("from a to f", "all but b"),
                       ("from a to f", "precision and recall"), ("as text", [1, 3]),
@@ -98,6 +100,18 @@ def _by_logits(z, y, views): return F.cross_entropy(z[views].mean(0), y).item()
 def _by_probabilities(z, y, views): return F.cross_entropy(z[views].softmax(2).mean(0), y).item()
 def _from_best(z, y): return _chosen(z, y, chosen=[min(range(len(z)), key=lambda v: _loss(z, y, [v]))])
 def _better_alone(z, y): return [0] + [v for v in range(1, len(z)) if _loss(z, y, [v]) < _loss(z, y, [0])]
+def _by_views(z, y, views): return F.nll_loss(z[views].softmax(0).mean(0).log(), y).item()
+def _halving(z, y):
+    "Each new view counts as much as all before it."
+    chosen, mean = [0], z[0].softmax(1)
+    def loss(v): return F.nll_loss((mean / 2 + z[v].softmax(1) / 2).log(), y).item()
+    best = F.nll_loss(mean.log(), y).item()
+    while others := [v for v in range(len(z)) if v not in chosen]:
+        new = min(others, key=loss)
+        if loss(new) >= best: break
+        best, mean = loss(new), mean / 2 + z[new].softmax(1) / 2
+        chosen.append(new)
+    return chosen
 def _in_order(z, y):
     chosen = [0]
     for v in range(1, len(z)):
@@ -130,12 +144,14 @@ _MISTAKES = {
     "that goes through the views in their order: in each round try all, and keep the best": _in_order,
     "only one view was added: go on until none brings the loss down": lambda z, y: _chosen(z, y, rounds=1),
     "all views are taken: in each round add the one that gives the mean of all chosen so far the least loss (not the "
-    "greatest, nor the mean with view 0 alone), and stop when none brings it down": lambda z, y: list(range(len(z))),
+    "greatest, nor the mean with view 0 alone), and stop when none brings it below the loss of those chosen so far (not below "
+    "that of view 0 alone; and probabilities are averaged, not added)": lambda z, y: list(range(len(z))),
     "that takes each view that is better than view 0 when alone: what counts is the mean": _better_alone,
     "that is not the loss of the mean: either `F.cross_entropy` got probabilities (it takes logits, or logarithms of "
     "probabilities), or the losses of the views were averaged": lambda z, y: _chosen(z, y, _by_probabilities),
     "nothing was added to view 0, though a view brings the loss down: is the least loss sought in each round, "
-    "and not the greatest?": lambda z, y: [0],
+    "and not the greatest, and does softmax go over the classes, the last dimension?": lambda z, y: [0],
+    "that averages the mean so far with the new view, half and half: each chosen view has the same weight": _halving,
     "that begins with all views and takes some away: begin with view 0, and add": _backward,
     "that begins with all views and takes some away, or tries all sets that hold view 0: begin with view 0 alone, "
     "and add the best in each round": lambda z, y: _backward(z, y, (0,)),
@@ -182,11 +198,24 @@ def _best_of_all(z, y, keep=()):
     sets = [list(views) for k in range(1, len(z) + 1) for views in itertools.combinations(range(len(z)), k)]
     return min([views for views in sets if set(keep) <= set(views)], key=lambda views: _loss(z, y, views))
 
+def _below_first(z, y):
+    "Compares each loss with that of view 0, and not with the last."
+    chosen, others = [0], [*range(1, len(z))]
+    while others:
+        best = min(others, key=lambda v: _loss(z, y, chosen + [v]))
+        if _loss(z, y, chosen + [best]) >= _loss(z, y, [0]): break
+        chosen.append(best)
+        others.remove(best)
+    return chosen
+
 for _why, _answer in (
     ("the *accuracy*", lambda z, y: _chosen(z, y, _by_accuracy)), ("averages logits", lambda z, y: _chosen(z, y, _by_logits)),
     ("when alone", _better_alone), ("begins with the best", _from_best), ("got probabilities", lambda z, y: _chosen(z, y, _by_probabilities)),
     ("in their order", _in_order), ("only one view", lambda z, y: _chosen(z, y, rounds=1)),
     ("all views are taken", lambda z, y: list(range(len(z)))), ("nothing was added", lambda z, y: [0]),
+    ("over the classes", lambda z, y: _chosen(z, y, _by_views)), ("half and half", _halving),
+    ("not below that of view 0", _below_first),
+    ("averaged, not added", lambda z, y: _chosen(z, y, lambda z, y, views: _loss(z, y, views) - math.log(len(views)))),
     ("view 0 is missing", lambda z, y: _chosen(z, y)[1:]), ("twice", lambda z, y: [0, 0, 1]), ("it chooses", lambda z, y: [0, 3]),
     ("numbers of views", lambda z, y: [0, 9]), ("is there a `return`", lambda z, y: None),
     ("takes some away", _backward), ("takes some away", lambda z, y: _backward(z, y, (0,))),
@@ -215,16 +244,16 @@ def _steps(f):
 def _untouched(f): return f is not _as_given and hasattr(f, "__code__") and _steps(f) == _steps(_as_given)
 
 def _report(held, held_y, test, test_y, choose_on="held", fit_to="chosen", fit_on="held", by=accuracy, average=average_predictions,
-            first=False, power=1):
+            first=False, power=1, alone=lambda z: z[0]):
     "The report, with the choice and the fit made in one way or another; `choose_on` may be what is always taken."
     given = dict(held=(held, held_y), test=(test, test_y))
     if choose_on in given:
         z, y = given[choose_on]
-        choose_on = "mean" if by(average(z), y) > by(z[0], y) else "one"
+        choose_on = "mean" if by(average(z), y) > by(alone(z), y) else "one"
     z, y = given[fit_on]
-    T = fit_temperature(average(z) if "mean" in (fit_to, choose_on if fit_to == "chosen" else "") else z[0], y) ** power
+    T = fit_temperature(average(z) if "mean" in (fit_to, choose_on if fit_to == "chosen" else "") else alone(z), y) ** power
     test = test / (T if first else 1)
-    chosen = average(test) if choose_on == "mean" else test[0]
+    chosen = average(test) if choose_on == "mean" else alone(test)
     return [accuracy(chosen, test_y).item(), ece(chosen / (1 if first else T), test_y)]
 
 _CHOICE, _FIT = "the choice between one view and the mean is still made on the test pictures", \
@@ -232,7 +261,9 @@ _CHOICE, _FIT = "the choice between one view and the mean is still made on the t
 _CHOICES = {_CHOICE: dict(choose_on="test"),
             "the mean is always taken: choose by the accuracy on held-out pictures": dict(choose_on="mean"),
             "one view is always taken: choose by the accuracy on held-out pictures": dict(choose_on="one"),
-            "the choice is made by the loss: take the more accurate one": dict(by=lambda z, y: -F.cross_entropy(z, y))}
+            "the choice is made by the loss: take the more accurate one": dict(by=lambda z, y: -F.cross_entropy(z, y)),
+            "the choice is made by the calibration error: take the more accurate one": dict(by=lambda z, y: -ece(z, y))}
+_SHARES = "T divides logits, or logarithms of probabilities; these are the probabilities themselves"
 _TO_MEAN = "T is fitted to the mean, also where one view is used"
 _SLIPS = {f"{_CHOICE}; and {_FIT}": dict(choose_on="test", fit_to="one"), _FIT: dict(fit_to="one"),
           _TO_MEAN: dict(fit_to="mean"),
@@ -240,6 +271,8 @@ _SLIPS = {f"{_CHOICE}; and {_FIT}": dict(choose_on="test", fit_to="one"), _FIT: 
           "T is fitted on the test pictures: that is a leak, too": dict(fit_on="test"),
           "choice and T are both made on the test pictures": dict(fit_on="test", choose_on="test"),
           "logits are averaged: the mean is one of probabilities, as in `average_predictions`": dict(average=lambda z: z.mean(0)),
+          _SHARES: dict(average=lambda z: z.softmax(2).mean(0)),
+          f"{_SHARES} (also where one view is used)": dict(average=lambda z: z.softmax(2).mean(0), alone=lambda z: z[0].softmax(1)),
           "T divides the logits of each view before the mean: it was to be fitted to the prediction that is used":
               dict(fit_to="one", first=True),
           "the temperature isn't used": dict(power=0), "T multiplies the scores: divide by it": dict(power=-1)}
@@ -281,6 +314,7 @@ def check_honest(
     if _untouched(honest): raise NotImplementedError
     cases = [(*_scores(1, on_held), *_scores(2, on_test)) for on_held in (False, True) for on_test in (False, True)]
     cases.append((*_scores(1, False, .75), *_scores(2, True)))       # here the loss chooses the one view, too
+    cases.append((*_scores(1, False, 1.5), *_scores(2, True)))       # here the calibration error chooses the mean
     answers = []
     for given in cases:
         before = [t.clone() for t in given]
@@ -313,6 +347,9 @@ def honest(held, held_y, test, test_y):
 for _why, _how in (("still made on the test", dict(choose_on="test")), ("T is still fitted to one view", dict(fit_to="one")),
                    ("; and T is still", dict(choose_on="test", fit_to="one")), ("to the mean, also", dict(fit_to="mean")),
                    ("a leak, too", dict(fit_on="test")), ("both made on the test", dict(fit_on="test", choose_on="test")),
+                   ("by the calibration error", dict(by=lambda z, y: -ece(z, y))),
+                   ("probabilities themselves", dict(average=lambda z: z.softmax(2).mean(0))),
+                   ("(also where one", dict(average=lambda z: z.softmax(2).mean(0), alone=lambda z: z[0].softmax(1))),
                    ("by the loss", dict(by=lambda z, y: -F.cross_entropy(z, y))), ("logits are averaged", dict(average=lambda z: z.mean(0))),
                    ("before the mean", dict(fit_to="one", first=True))):
     check_honest.wrong(_why, lambda *given, how=_how: _report(*given, **how))
@@ -333,7 +370,7 @@ check_honest.wrong("calibration error is one on held-out", lambda *given: (_repo
 check_honest.wrong("accuracy is one on held-out", lambda *given: (_on_held(*given)[0], _report(*given)[1]))
 check_honest.wrong("not in per cent", lambda *given: [100 * v for v in _report(*given)])
 check_honest.wrong("not in per cent", lambda *given: [100 * _report(*given)[0], _report(*given)[1]])
-check_honest.wrong("for set 1 of 5 sets", lambda *given: [1 - v for v in _report(*given)])
+check_honest.wrong("for set 1 of 6 sets", lambda *given: [1 - v for v in _report(*given)])
 check_honest.wrong("two numbers", lambda *given: dict(accuracy=_report(*given)[0]));
 
 # %% ../../nbs/exercises/16_predict.ipynb #bcb14f52
@@ -365,7 +402,7 @@ def check_pictures_needed(
         differ = _power(round(n / (a + b)), a, b)
         expect(not .72 <= differ <= .88, "that is the number of pictures on which the two differ: n counts all of them")
         expect(not .45 <= power <= .55, said + ". There the difference is just two standard errors, so every second try fails")
-        expect(False, said + ", and 80 % are asked for")
+        expect(False, said + ", and 80 % are asked for (the more tries you simulate, the less is left to chance)")
 
 # %% ../../nbs/exercises/16_predict.ipynb #a9703ef2
 @check_pictures_needed.solution
