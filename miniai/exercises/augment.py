@@ -22,6 +22,7 @@ _SLIPS = [(9, {3: "the weights are three times as large, and the gradient is a t
                1: "the outputs stay the same, but not the gradient, nor what a step means for weights so large",
                6: "the two factors are multiplied, not added", 27: "the two factors are 3 each"}),
           (1 / 81, {1 / 64: "from 4 pixels to one side to 4 to the other there are nine places, not eight",
+                    1 / 8: "there are nine places, not eight, and that in two directions",
                     1 / 9: "that is the share of one direction: it must stay in both", 2 / 9: "it must stay in both directions",
                     1 / 25: "it moves by up to 4 pixels to either side, so there are more than five places",
                     1 / 16: "it moves to either side, or not at all: count the places",
@@ -69,6 +70,7 @@ _wrong("the other way round", lambda: (1 / 9, 1 / 81, .25))
 _wrong("the factor of the gradient", lambda: (1 / 3, 1 / 81, .25))
 _wrong("but not the gradient", lambda: (1, 1 / 81, .25))
 _wrong("nine places, not eight", lambda: (9, 1 / 64, .25))
+_wrong("and that in two directions", lambda: (9, 1 / 8, .25))
 _wrong("the share of one direction", lambda: (9, 1 / 9, .25))
 _wrong("more than five places", lambda: (9, 1 / 25, .25))
 _wrong("b: a share is asked for, from 0 to 1", lambda: (9, 1.23, .25))
@@ -92,6 +94,9 @@ def _changed(f, x, size, name):
     expect(out.shape == x.shape, f"what {name} gives has the shape {list(out.shape)}: that of x is {list(x.shape)}")
     changed = ~torch.isclose(out, x.double(), rtol=1e-6)
     expect(changed.any(), f"{name} changed nothing")
+    own = [torch.isclose(out, end(x, (1, 2, 3), keepdim=True).double(), rtol=1e-6) for end in (torch.amin, torch.amax)]
+    clamped = (own[0] | own[1]).flatten(1).sum(1) > 2    # an image has its own least and its own greatest value once
+    expect(clamped.double().mean() < .1, "the noise is clamped to each image's own range: clamp it to the batch's")
     expect(torch.equal(changed.any(1), changed.all(1)), f"{name} left a channel as it was: a patch has all of them")
     return out, changed.any(1)
 
@@ -107,15 +112,16 @@ def _check_places(rows, columns):
 
 def _check_noise(noise, x):
     "The new pixels of each image, [n, pixels, channels]."
+    expect(noise.std(1).min() > .01, "that is one value, not noise")
     expect((noise[..., 0] != noise[..., 1]).any(), "all channels of an image get the same noise: draw it for each channel")
     expect((noise[0] != noise[1:]).any(), "all images get the same noise: draw it for each")
-    noise = noise.flatten(1)
-    expect(noise.std(1).min() > .01, "that is one value, not noise")
-    expect(len(noise.unique()) > 10_000, "some of the noise is repeated: draw it for each image, channel and pixel")
     mean, std = noise.mean(), noise.std()
-    expect((mean - x.mean()).abs() < .3, f"the noise has the mean {mean:.2f}, the batch {x.mean():.2f}")
+    expect((mean - x.mean()).abs() < .3 and (std - x.std()).abs() < .3, f"the noise has the mean {mean:.2f} and the standard "
+           f"deviation {std:.2f}, the batch {x.mean():.2f} and {x.std():.2f}")
+    noise = noise.flatten(1)
+    inside = noise[(noise > x.min()) & (noise < x.max())]
+    expect(len(inside.unique()) > .93 * len(inside), "some of the noise is repeated: draw it for each image, channel and pixel")
     expect(noise.mean(1).std() < 2, "the noise follows each image: take mean and standard deviation of the batch")
-    expect((std - x.std()).abs() < .3, f"the noise has the standard deviation {std:.2f}, the batch {x.std():.2f}")
     expect(((noise - mean).abs() > 1.8 * std).double().mean() > .04, "draw normal noise, not uniform")
 
 # %% ../../nbs/exercises/15_augment.ipynb #4f775559
@@ -181,6 +187,14 @@ def _same_in_rows(x, size): return _erase(x, size, lambda x, size: _noise(x, siz
 @check_my_erase.wrong("follows each image")
 def _of_each(x, size): return torch.cat([_erase(im[None], size, clamp=False) for im in x])
 
+@check_my_erase.wrong("clamped to each image's own range")
+def _clamped_by_itself(x, size):
+    out = x.clone()
+    for im in out:
+        i, j = _place(x, size)
+        im[:, i:i + size, j:j + size] = _noise(x, size).clamp(im.min(), im.max())
+    return out
+
 _uniform = lambda x, size: (torch.rand(x.shape[1], size, size) - .5) * 12**.5 * x.std() + x.mean()
 for _why, _wrong in [
     ("left a channel", _one_channel(_erase)), ("changed the caller's tensor", lambda x, size: x.copy_(_erase(x, size))),
@@ -190,6 +204,8 @@ for _why, _wrong in [
     ("hang together", lambda x, size: _erase(x, size, place=lambda *args: _place(*args)[:1] * 2)),
     ("the first row is always the same", lambda x, size: _erase(x, size, place=lambda *args: (0, _place(*args)[0]))),
     ("one value, not noise", lambda x, size: _erase(x, size, lambda x, size: torch.randn(x.shape[1], 1, 1).expand(-1, size, size))),
+    ("one value, not noise", lambda x, size: _erase(x, size, lambda x, size: torch.zeros(x.shape[1], size, size))),
+    ("standard deviation 1", lambda x, size: _erase(x, size, lambda x, size: torch.randn(x.shape[1], size, size) * x.var() + x.mean())),
     ("the noise has the mean", lambda x, size: _erase(x, size, lambda x, size: torch.randn(x.shape[1], size, size))),
     ("the standard deviation", lambda x, size: _erase(x, size, lambda x, size: torch.randn(x.shape[1], size, size) + x.mean())),
     ("not uniform", lambda x, size: _erase(x, size, _uniform)), ("clamp it", lambda x, size: _erase(x, size, clamp=False)),
@@ -212,7 +228,7 @@ def check_my_cutmix(
 ):
     "Exercise 3: rejects changed callers, squares from elsewhere, and shares of a side or the wrong image."
     x, size = torch.randn(6, 2, 8, 9, generator=torch.Generator().manual_seed(0)), 4
-    y, other = torch.tensor([0, 2, 1, 4, 3, 2]), torch.tensor([5, 0, 1, 2, 3, 4])
+    y, other = torch.tensor([0, 2, 1, 4, 3, 3]), torch.tensor([5, 0, 1, 2, 3, 4])
     top, left, before = torch.tensor([0, 1, 2, 3, 4, 2]), torch.tensor([0, 1, 3, 2, 5, 4]), x.clone()
     got = my_cutmix(x, y, other, top, left, size, 7)
     expect(torch.equal(x, before), "my_cutmix changed the caller's tensor: work on x.clone()")
@@ -222,13 +238,19 @@ def check_my_cutmix(
         "the square is read from an image that has one already: take the caller's": _cutmix(x, None, other, top, left, size),
         "the square comes from another place of the other image": _cutmix(x, x, other, top, left, size, at=(0, 0)),
         "that is the other image with a square of this one": _cutmix(x[other], x, torch.arange(6), top, left, size)})
-    own, others, area, targets = F.one_hot(y, 7).double(), F.one_hot(y[other], 7).double(), 16 / 72, numbers(got[1], "the target")
+    classes = lambda numbers: F.one_hot(numbers, 7).double()
+    own, others, area, targets = classes(y), classes(y[other]), 16 / 72, numbers(got[1], "the target")
     expect(targets.shape == (6, 7), f"the targets are {list(targets.shape)}: they are shares [n, n_classes], [6, 7]")
-    total = targets.sum(1)
-    expect(torch.allclose(total, torch.ones(6).double(), atol=.02), f"the shares of an image add up to {total[0]:.2f}, not 1")
+    total, alike = targets.sum(1), y == y[other]
+    off = (total - 1).abs() > .02
+    expect(not off.any() or off[~alike].any(), "where an image and its partner have the same class, its two shares are added")
+    expect(not off.any(), f"the shares of an image add up to {total[off.int().argmax()]:.2f}, not 1")
     blend = lambda share: torch.lerp(own, others, share)
     same(got[1], blend(area), "the target", {
         "the targets are still those of one image": own, "the shares are exchanged": blend(1 - area),
+        "`other` numbers images, not classes: take y[other]": torch.lerp(own, classes(other), area),
+        "these images have not 28×28 pixels: divide by the height and width of x": blend(16 / 784),
+        "the channels are counted, too: the area is height times width": blend(16 / 144),
         "that is the share of the height: take the area": blend(4 / 8), "that is the share of the width: take the area": blend(4 / 9)})
 
 # %% ../../nbs/exercises/15_augment.ipynb #9932807e
@@ -244,6 +266,16 @@ def _mixed(x, y, other, top, left, size, n, share=None, images=None, **kwargs):
     share = size**2 / x[0, 0].numel() if share is None else share
     return images, (1 - share) * F.one_hot(y, n) + share * F.one_hot(y[other], n)
 
+def _assigned(x, y, other, top, left, size, n):
+    images, targets = _mixed(x, y, other, top, left, size, n)
+    share = size**2 / x[0, 0].numel()
+    for t, mine, partner in zip(targets.zero_(), y, y[other]): t[mine], t[partner] = 1 - share, share
+    return images, targets
+
+def _by_number(x, y, other, *args):
+    area = args[-2]**2 / x[0, 0].numel()
+    return _mixed(x, y, other, *args)[0], torch.lerp(F.one_hot(y, args[-1]).float(), F.one_hot(other, args[-1]).float(), area)
+
 for _why, _wrong in [
     ("changed the caller's tensor", lambda x, *args: _mixed(x, *args, images=x.copy_(_mixed(x, *args)[0]))),
     ("give two things", lambda *args: _mixed(*args)[0]), ("shares [n, n_classes]", lambda x, y, *args: (_mixed(x, y, *args)[0], y)),
@@ -255,6 +287,8 @@ for _why, _wrong in [
         _mixed(x, y, other, top, left, size, n, images=_cutmix(x[other], x, torch.arange(6), top, left, size))),
     ("those of one image", lambda *args: _mixed(*args, share=0.)), ("exchanged", lambda *args: _mixed(*args, share=56 / 72)),
     ("the height", lambda *args: _mixed(*args, share=.5)), ("the width", lambda *args: _mixed(*args, share=4 / 9)),
+    ("its two shares are added", _assigned), ("numbers images, not classes", _by_number),
+    ("not 28×28 pixels", lambda *args: _mixed(*args, share=16 / 784)), ("the channels are counted", lambda *args: _mixed(*args, share=16 / 144)),
     ("add up to 0.90", lambda *args: (_mixed(*args)[0], _mixed(*args)[1] * .9)),
     ("the target is", lambda *args: _mixed(*args, share=.3))]:
     check_my_cutmix.wrong(_why, _wrong)
@@ -268,7 +302,7 @@ def _stub(x, padding):
 def _code(f):
     "What a function names and computes, to know the unchanged one."
     code = getattr(f, "__code__", None)
-    kinds = "BINARY", "LOAD_CONST", "LOAD_SMALL", "BUILD"          # a call is compiled by where its import stands
+    kinds = "BINARY", "LOAD_CONST", "LOAD_SMALL", "LOAD_FAST", "BUILD"          # a call is compiled by where its import stands
     return code and (code.co_names, [(i.opname, i.argrepr) for i in dis.get_instructions(code) if i.opname.startswith(kinds)])
 
 def _places(f, x, padding):
@@ -337,6 +371,12 @@ _wrong("no window of the padded picture", lambda x, padding: mended_crop(x, padd
 _wrong("`return`", lambda x, padding: print(end=""))
 _wrong("has the shape", lambda x, padding: mended_crop(x, padding)[:, :, 1:])
 
+@check_mended_crop.wrong("randint leaves its upper end out")
+def _exchanged(x, padding):
+    top, left = torch.randint(2 * padding, (2, len(x)))
+    padded = F.pad(x, [padding] * 4, value=x.min().item())
+    return windows(padded, *x.shape[2:])[torch.arange(len(x)), :, left, top]
+
 @check_mended_crop.wrong("the mean picture still moves")
 def _rounded(x, padding):
     top, left = (torch.rand(2, len(x))**2 * (2 * padding + 1)).long()
@@ -350,6 +390,11 @@ def _ends_half(x, padding):
 # %% ../../nbs/exercises/15_augment.ipynb #5c482228
 _ARMS = "nothing", "flip", "crop 1", "crop 4"
 
+def _name(arm):
+    "One of the four names, however it is spelled: in capitals, without the blank."
+    spelled = "".join(str(arm).lower().split())
+    return next((name for name in _ARMS if "".join(name.split()) == spelled), arm)
+
 def _answer(decision):
     "The accuracies by name, and the choice."
     expect(callable(decision), "give the function itself, without calling it")
@@ -358,12 +403,17 @@ def _answer(decision):
     expect(isinstance(given, (tuple, list)) and len(given) == 2, "give two things: the accuracies by name, and your choice")
     found, choice = given if isinstance(given[0], dict) else given[::-1]
     expect(isinstance(found, dict), "the accuracies are a dictionary: its keys are the names of the four trainings")
+    found = {_name(arm): value for arm, value in found.items()}
     if choice is ... and all(v is ... for v in found.values()): raise NotImplementedError
     expect(set(found) == set(_ARMS), f"give an accuracy for each of {', '.join(_ARMS)}")
     missing = [arm for arm in _ARMS if found[arm] is ... or found[arm] is None]
     expect(not missing, f"{', '.join(missing)}: no accuracy yet")
     expect(choice is not ..., "which do you choose?")
-    return {arm: numbers(found[arm], f"the accuracy of {arm}").mean().item() for arm in _ARMS}, str(choice).strip()
+    for arm, value in found.items():
+        rows = value if isinstance(value, (list, tuple)) else [value]
+        expect(not any(isinstance(row, dict) for row in rows),
+               f"{arm}: these are the rows of a training; take the last one's, rows[-1]['valid_accuracy']")
+    return {arm: numbers(found[arm], f"the accuracy of {arm}").mean().item() for arm in _ARMS}, _name(choice)
 
 @exercise
 def check_decision(
@@ -410,4 +460,6 @@ _wrong("which do you choose", _with(...))
 _wrong("give an accuracy for each", lambda: ({"nothing": .5, "crop 4": .8}, "crop 4"))
 _wrong("give two things", lambda: "crop 4")
 _wrong("are a dictionary", lambda: ([.5, .5, .6, .8], "crop 4"))
-_wrong("is no accuracy", _with(flip=-.5));
+_wrong("is no accuracy", _with(flip=-.5))
+_wrong("take the last one's", _with(flip=[dict(epoch=1, valid_accuracy=.4), dict(epoch=2, valid_accuracy=.5)]))
+_wrong("take the last one's", _with(crop1=dict(epoch=2, valid_accuracy=.6)));
