@@ -106,9 +106,9 @@ def _check_places(rows, columns):
     "Where 3×3 patches begin in images of 8×8 pixels."
     for places, what in ((rows, "row"), (columns, "column")):
         expect(places.max() > places.min(), f"the first {what} is always the same")
-        expect(places.min() == 0, f"no patch begins in the first {what}: every place inside is as likely")
+        expect(places.min() == 0, f"no patch begins in the first {what}: all places inside are equally likely")
         expect(places.max() == 5, f"no patch ends in the last {what}: there are 8 − 3 + 1 places, from 0 to 5")
-    expect(len((rows * 6 + columns).unique()) == 36, "row and column hang together: draw both")
+    expect(len((rows * 6 + columns).unique()) == 36, "row and column are tied: draw both")
 
 def _check_noise(noise, x):
     "The new pixels of each image, [n, pixels, channels]."
@@ -201,7 +201,7 @@ for _why, _wrong in [
     ("changed nothing", lambda x, size: x.clone()), ("has the shape", lambda x, size: _erase(x, size)[:, :1]),
     ("the square has size²", lambda x, size: _erase(x, size + 1)), ("no patch begins", lambda x, size: _erase(x, size, least=1)),
     ("no patch ends", lambda x, size: _erase(x, size, less=1)),
-    ("hang together", lambda x, size: _erase(x, size, place=lambda *args: _place(*args)[:1] * 2)),
+    ("are tied", lambda x, size: _erase(x, size, place=lambda *args: _place(*args)[:1] * 2)),
     ("the first row is always the same", lambda x, size: _erase(x, size, place=lambda *args: (0, _place(*args)[0]))),
     ("one value, not noise", lambda x, size: _erase(x, size, lambda x, size: torch.randn(x.shape[1], 1, 1).expand(-1, size, size))),
     ("one value, not noise", lambda x, size: _erase(x, size, lambda x, size: torch.zeros(x.shape[1], size, size))),
@@ -249,7 +249,7 @@ def check_my_cutmix(
     same(got[1], blend(area), "the target", {
         "the targets are still those of one image": own, "the shares are exchanged": blend(1 - area),
         "`other` numbers images, not classes: take y[other]": torch.lerp(own, classes(other), area),
-        "these images have not 28×28 pixels: divide by the height and width of x": blend(16 / 784),
+        "these images are not 28×28 pixels: divide by the height and width of x": blend(16 / 784),
         "the channels are counted, too: the area is height times width": blend(16 / 144),
         "that is the share of the height: take the area": blend(4 / 8), "that is the share of the width: take the area": blend(4 / 9)})
 
@@ -339,10 +339,10 @@ def check_mended_crop(
             expect(places.min() == 0, f"with padding {padding} a window may begin in 0 to {last}, and yours never begins in "
                    f"{places.min() - 1}: now the pictures move up and to the left")
             shift = padding - places.double().mean().item()
-            expect(abs(shift) < .15, f"the mean picture still moves, by {shift:+.2f} pixels: every place is as likely")
+            expect(abs(shift) < .15, f"the mean picture still moves, by {shift:+.2f} pixels: all places are equally likely")
         number = torch.bincount(rows * (last + 1) + columns, minlength=(last + 1)**2)
-        expect(number.min() > 0, "row and column hang together: draw both")
-        expect(number.max() < 2.2 * len(x) / len(number), "some places come more often than others: each is as likely")
+        expect(number.min() > 0, "row and column are tied: draw both")
+        expect(number.max() < 1.8 * len(x) / len(number), "some places come more often than others: all are equally likely")
 
 # %% ../../nbs/exercises/15_augment.ipynb #82fa8b64
 @check_mended_crop.solution
@@ -365,7 +365,7 @@ _wrong("randint leaves its upper end out", _crop(high=0))
 _wrong("now the pictures move up", _crop(low=1))
 _wrong("yours begins in 1 to 3", _crop(low=1, high=0))
 _wrong("the same shift", _crop(draws=1))
-_wrong("hang together", _crop(tied=True))
+_wrong("are tied", _crop(tied=True))
 _wrong("no window of the padded picture", _crop(fill=0.))
 _wrong("no window of the padded picture", lambda x, padding: mended_crop(x, padding + 1))
 _wrong("`return`", lambda x, padding: print(end=""))
