@@ -195,13 +195,15 @@ def score(
 def train_recipe(
     seed: int,                   # one seed, one run
     recipe: Recipe,              # its epochs are those of the real run
-    holdout: int = 0,            # training images held out to evaluate on; 0 evaluates on the test set
+    holdout: int = 0,            # training images held out to evaluate on, others for each seed; 0 is the test set
     device=None,                 # None is `default_device()`
     compile: bool = False,       # as in `speedrun`
+    cbs=(),                      # functions that make further callbacks, such as `partial(MixingCB, CutMix())`
 ) -> dict:                       # epochs, accuracy, tta_accuracy and the seconds of the training
     "Train a recipe once and evaluate it, without TTA and with."
     recipe = in_tier(recipe)
-    learn = speedrun(fashion_mnist(holdout=holdout), recipe, seed=seed, device=device, compile=compile)
+    learn = speedrun(fashion_mnist(holdout=holdout, seed=seed), recipe, seed=seed, device=device, compile=compile,
+                     cbs=[make() for make in cbs])
     plain, with_tta = score(learn)
     return dict(epochs=recipe.epochs, accuracy=plain, tta_accuracy=with_tta, seconds=learn.seconds["train"])
 
