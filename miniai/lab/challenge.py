@@ -48,11 +48,11 @@ def fingerprints(
     return [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in x.cpu().contiguous().numpy()]
 
 # %% ../../nbs/modules/challenge.ipynb #21509d63
-_LESSON = "[lesson 18](https://course.fast.ai/Lessons/lesson18.html)"
+_LESSON = "[fast.ai, lesson 18](https://course.fast.ai/Lessons/lesson18.html)"
 
-_RERUN = "[its notebooks](https://github.com/fastai/course22p2/blob/master/nbs/14_augment.ipynb), rerun by their authors"
+_RERUN = "[fast.ai's notebook](https://github.com/fastai/course22p2/blob/master/nbs/14_augment.ipynb), rerun by its authors"
 
-_ELSEWHERE = "the best found elsewhere; no link is known"
+_ERASING = "https://github.com/zhunzhong07/Random-Erasing/issues"
 
 @dataclass(frozen=True)
 class Entry:
@@ -62,7 +62,7 @@ class Entry:
     name: str
     tta: bool = False            # with test-time augmentation
     source: str = ""             # Markdown: where the figure is from
-    n: int = 1                   # runs, one a seed
+    n: int | None = 1            # runs, one a seed; None where the source does not say
     sd: float | None = None      # over the runs
     who: str = "reference"       # or 'ours', 'yours'
 
@@ -70,14 +70,13 @@ class Entry:
 REFERENCES = (
     Entry(5, .906, "base", source=_LESSON), Entry(5, .917, "deeper", source=_LESSON),
     Entry(5, .922, "ResNet", source=_LESSON), Entry(5, .927, "wider", source=_LESSON),
-    Entry(5, .934, "wider", source=_RERUN), Entry(5, .942, "any network", source=_ELSEWHERE),
+    Entry(5, .934, "wider", source=_RERUN),
     Entry(20, .938, "crop, flip", source=_LESSON), Entry(20, .942, "crop, flip", True, _LESSON),
     Entry(20, .943, "crop, flip", source=_RERUN), Entry(20, .945, "crop, flip", True, _RERUN),
     Entry(25, .940, "random copy", source=_LESSON), Entry(25, .944, "random copy", source=_RERUN),
     Entry(50, .946, "random erasing", source=_LESSON), Entry(50, .949, "random erasing", source=_RERUN),
-    Entry(50, .950, "any network, about", source=_ELSEWHERE),
-    Entry(300, .957, "WRN-28-10, random erasing",
-          source="[a user's log](https://github.com/zhunzhong07/Random-Erasing/issues/9)"))
+    Entry(300, .957, "WRN-28-10, random erasing", source=f"[a user's log]({_ERASING}/9)"),
+    Entry(300, .9555, "ResNet-20, random erasing", source=f"[a user's runs, 2018]({_ERASING}/10)", n=None, sd=.0004))
 
 # %% ../../nbs/modules/challenge.ipynb #6ebf87f0
 EPOCHS = 5, 20, 50
@@ -139,11 +138,11 @@ def board(
     "The standings as a table."
     marks = dict(reference="{}", ours="**{}**", yours="→ **{}**")
     def row(place, e):
-        digits = 1 if e.who == "reference" else 2
+        digits = 1 if e.who == "reference" and e.sd is None else 2
         figure = "–" if e.accuracy is None else f"{100 * e.accuracy:.{digits}f}"
         spread = "" if e.sd is None else f" ± {100 * e.sd:.2f}"
         return [place or "–", e.epochs, "yes" if e.tta else "no", marks[e.who].format(_escaped(e.name)),
-                figure + spread, e.n, e.source]
+                figure + spread, "not said" if e.n is None else e.n, e.source]
     header = ["place", "epochs", "TTA", "entry", "test accuracy, %", "runs", "source"]
     return Table([header] + [row(place, e) for place, e in standings(entries) if e.epochs in epochs])
 
@@ -152,16 +151,19 @@ def plot_board(
     entries: list,               # of `Entry`
     ax=None,                     # None makes one
 ):                               # the axes
-    "Accuracy over epochs: rings without TTA, triangles with it; references grey, ours black, yours black and filled."
+    """Accuracy over epochs: rings without TTA, triangles with it; references grey, ours black, yours black and filled. A
+    line through a mark is one standard deviation each way, where it is known."""
     ax = new_axes(figsize=(7, 4), dpi=100, layout="constrained") if ax is None else ax
     entries = list(entries)
     styles = dict(reference=("0.6", "none"), ours=("0", "none"), yours=("0", "0"))
     for (who, (color, fill)), tta in product(styles.items(), (False, True)):
         mine = [e for e in entries if e.accuracy is not None and (e.who, e.tta) == (who, tta)]
         if not mine: continue
-        x, y, sd = zip(*((e.epochs * (1.04 if tta else 1), 100 * e.accuracy, 100 * (e.sd or 0)) for e in mine))
-        ax.errorbar(x, y, sd, fmt="^" if tta else "o", color=color, mfc=fill, markersize=7,
-                    label=f"{dict(ours='miniai').get(who, who)}{', TTA' * tta}")
+        x, y = [e.epochs * (1.04 if tta else 1) for e in mine], [100 * e.accuracy for e in mine]
+        ax.plot(x, y, "^" if tta else "o", color=color, mfc=fill, markersize=7,
+                label=f"{dict(ours='miniai').get(who, who)}{', TTA' * tta}")
+        spread = [(a, b, 100 * e.sd) for a, b, e in zip(x, y, mine) if e.sd is not None]
+        if spread: ax.errorbar(*zip(*spread), fmt="none", ecolor=color)
     ticks = sorted({e.epochs for e in entries})
     ax.set(xlabel="epochs, log scale (TTA a little to the right)", ylabel="test accuracy, %", xscale="log")
     ax.set_xticks(ticks, ticks)
