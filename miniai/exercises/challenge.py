@@ -5,6 +5,8 @@ __all__ = ['check_factors', 'factors', 'check_near_leaks', 'near_leaks', 'check_
 
 # %% ../../nbs/exercises/19_challenge.ipynb #fb347e75
 "Exercises of 19_challenge: a pool to be moved, leaks that hide, pairs that are none, and a choice."
+from collections.abc import Iterable
+
 import torch
 
 from . import WrongAnswer, exercise, expect, numbers, same
@@ -18,17 +20,26 @@ _FACTORS = [(a / b)**2 for a, b in zip(_SIDES, _SIDES[1:])]
 def check_factors(
     factors,                     # your function: () → three numbers
 ):
-    "Exercise 1: names sides in place of areas, halves that don't round down, other patches, and ratios upside down."
+    "Exercise 1: names sides in place of areas, halves that don't round down, other patches, ratios upside down or reversed."
+    expect(callable(factors), "give the function itself, without calling it")
     found = numbers(factors(), "factors()").flatten()
     expect(len(found) == 3, f"three numbers are asked for, one a block; yours: {len(found)}")
-    others = 30, 15, 7, 3
+    ratios = lambda sides: [(a / b)**2 for a, b in zip(sides, sides[1:])]
     wrong = {"a half is rounded down: 31 becomes 15, and 31 / 15 is more than 2": [4., 4., 4.],
              "that is the factor of a side: the places are its square": [f**.5 for f in _FACTORS],
              "upside down: how many times as many places there are when the pool comes last": [1 / f for f in _FACTORS],
-             "patches of 2×2 without padding leave 31 of 32 pixels":
-                 [(a / b)**2 for a, b in zip((32, 16, 8), (16, 8, 4))],
-             "patches of 2×2 leave 31 pixels a side; 30 is what 3×3 leave": [(a / b)**2 for a, b in zip(others, others[1:])]}
-    same(found, _FACTORS, "the factors", wrong, rtol=.01)
+             "patches of 2×2 without padding leave 31 of 32 pixels": ratios((32, 16, 8, 4)),
+             "patches of 2×2 leave 31 pixels a side; 30 is what 3×3 leave": ratios((30, 15, 7, 3)),
+             "those belong to Fashion-MNIST: here the pictures have 32×32 pixels": ratios((26, 13, 6, 3)),
+             "a half is rounded down, not up": ratios((31, 16, 8, 4)),
+             "that is the factor of a side, and a half is rounded down: 31 becomes 15": [2., 2., 2.],
+             "those are sides: how many times as many places are there?": _SIDES[:3],
+             "those are numbers of places: give ratios of them": [s * s for s in _SIDES[:3]],
+             "that is in the reverse order: the first block comes first": _FACTORS[::-1]}
+    close = lambda value: torch.isclose(found, torch.tensor(value).double(), rtol=.01)
+    if close(_FACTORS).all(): return
+    for why, value in wrong.items(): expect(not close(value).all(), why)
+    raise WrongAnswer(f"block {close(_FACTORS).int().argmin() + 1} is not right yet")
 
 # %% ../../nbs/exercises/19_challenge.ipynb #e1900003
 @check_factors.solution
@@ -42,10 +53,14 @@ for _why, _answer in {
         "the factor of a side": lambda: [31 / 15, 15 / 7, 7 / 3],
         "upside down": lambda: [(15 / 31)**2, (7 / 15)**2, (3 / 7)**2],
         "30 is what 3×3 leave": lambda: [4, (15 / 7)**2, (7 / 3)**2],
-        "must be 4.59184": lambda: [(31 / 15)**2, 4, (7 / 3)**2],
+        "block 2 is not right yet": lambda: [(31 / 15)**2, 4, (7 / 3)**2],
+        "those belong to Fashion-MNIST": lambda: [4, (13 / 6)**2, 4], "not up": lambda: [(31 / 16)**2, 4, 4],
+        "and a half is rounded down": lambda: [2, 2, 2], "those are sides": lambda: [31, 15, 7],
+        "numbers of places": lambda: [961, 225, 49], "reverse order": lambda: factors()[::-1],
         "three numbers": lambda: 4.27, "is there a `return`": lambda: None,
         "numbers are asked for": lambda: ["4.27", "4.59", "5.44"]}.items():
     check_factors.wrong(_why, _answer)
+check_factors.wrong("give the function itself", [4.27, 4.59, 5.44])
 
 # %% ../../nbs/exercises/19_challenge.ipynb #4da7ae38
 def _near(train, test, tolerance, mirror=True, distance=lambda d: d.abs().amax((1, 2, 3)), kind=torch.int16):
@@ -66,6 +81,10 @@ def _leaky_images():
     train[24] = test[6] - 19                                                         # all darker
     train[33] = test[4]
     train[33, 1] += 20                                                               # near in one channel only
+    train[35] = test[5]
+    train[35, 1] += 9                                                                # near in the mean of the channels
+    test[11] = test[10] + 3
+    train[36] = test[10] + 1                                                         # near two test images
     test[7, 0, 0, :] = 0
     train[8] = test[7]
     train[8, 0, 0, 0] = 255                                                          # 0 − 255 is 1 in bytes
@@ -79,6 +98,7 @@ _DISTANCES = {
     "a difference may be negative: take the absolute value": dict(distance=lambda d: d.amax((1, 2, 3))),
     "mirrored test images are missing": dict(mirror=False),
     "that is the mean over the pixels: each must be near": dict(distance=lambda d: d.float().abs().mean((1, 2, 3))),
+    "that is the mean over the channels: each must be near": dict(distance=lambda d: d.float().abs().mean(1).amax((1, 2))),
     "it is enough for one pixel to be near in yours: every one must be": dict(distance=lambda d: d.abs().amin((1, 2, 3))),
     "that looks at the first channel only: a pixel has all of them": dict(distance=lambda d: d[:, 0].abs().amax((1, 2)))}
 
@@ -90,6 +110,10 @@ def _listed(found, n):
     except TypeError: raise WrongAnswer(f"it gives {type(found).__name__}: give a list of numbers") from None
     expect(len(got) != n or not all(str(v).lower() in ("true", "false", "tensor(true)", "tensor(false)") for v in got),
            "that is a mask: give the numbers of the images for which it is true")
+    expect(not (len(got) == 1 and getattr(got[0], "ndim", 0) == 1 and len(got[0]) > 1),
+           "that is a list or tuple of one tensor or array: take its first part")
+    expect(not any(isinstance(v, (list, tuple)) and len(v) == 2 or getattr(v, "shape", ())[-1:] == (2,) for v in got),
+           "those are pairs: give the training image's number only")
     try: return [int(i) for i in got]
     except (TypeError, ValueError):
         raise WrongAnswer("it gives something else than numbers: give a list of numbers") from None
@@ -104,7 +128,8 @@ def check_near_leaks(
     expect(torch.equal(train, before[0]) and torch.equal(test, before[1]), "the images themselves were changed")
     if got != right:
         wrong = {why: _near(train, test, 6, **change) for why, change in _DISTANCES.items()} | {
-            "those are exact copies only": _near(train, test, 0),
+            "those are exact copies only, or a distance summed over the pixels: compare each pixel with the tolerance":
+                _near(train, test, 0),
             "a difference of exactly the tolerance is near": _near(train, test, 5),
             "those are the test images' numbers: give the training images'": _near(test, train, 6)}
         for why, value in wrong.items(): expect(got != value, why)
@@ -133,13 +158,24 @@ def _as_mask(train, test, tolerance):
     right = near_leaks(train, test, tolerance)
     return [i in right for i in range(len(train))]
 
+def _every_pair(train, test, tolerance):
+    "The [n, 2] of which training image is near which test image, mirrored or not."
+    far = (train[:, None].short() - torch.cat([test, test.flip(-1)])[None].short()).abs().amax((2, 3, 4))
+    return (far <= tolerance).nonzero()
+
+def _euclidean(train, test, tolerance):
+    far = torch.cdist(train.flatten(1).float(), torch.cat([test, test.flip(-1)]).flatten(1).float())
+    return (far <= tolerance).any(1).nonzero()
+
 for _why, _change in _DISTANCES.items():
     check_near_leaks.wrong(_why, lambda a, b, t, _change=_change: _near(a, b, t, **_change))
 for _why, _answer in {
-        "those are exact copies only": lambda a, b, t: near_leaks(a, b, 0),
+        "those are exact copies only": lambda a, b, t: near_leaks(a, b, 0), "a distance summed": _euclidean,
+        "mean over the channels": lambda a, b, t: _near(a, b, t, distance=lambda d: d.float().mean(1).abs().amax((1, 2))),
+        "those are pairs": _every_pair, "take its first part": lambda *args: (torch.tensor(near_leaks(*args)),),
         "exactly the tolerance is near": lambda a, b, t: near_leaks(a, b, t - 1),
         "those are the test images' numbers": lambda a, b, t: near_leaks(b, a, t),
-        "ascending": lambda *args: near_leaks(*args)[::-1], "each number once": lambda *args: near_leaks(*args) * 2,
+        "ascending": lambda *args: near_leaks(*args)[::-1], "each number once": lambda *args: _every_pair(*args)[:, 0],
         "is there a `return`": lambda *args: None, "it gives int: give a list": lambda *args: 3,
         "something else than numbers": lambda *args: "ab", "that is a mask": _as_mask,
         "with another tolerance": lambda a, b, t: near_leaks(a, b, 6),
@@ -164,20 +200,29 @@ def check_gains(
         by_place = [x - y for x, y in zip(a.values(), b.values())]
         by_seed_but_missing = [a[s] - b[t] for s, t in zip(sorted(a), sorted(b))]
         right = {s: a[s] - b[s] for s in sorted(a.keys() & b.keys())}
+        shared = [s for s in a if s in b]
         return {"the best is still compared with the best, whatever their seeds": by_rank,
                 "the runs did not end in the same order: compare by seed, not by place": by_place,
                 "some seeds are in one dictionary only: behind these you compare different seeds": by_seed_but_missing,
+                "the best is still compared with the best, now of the shared seeds":
+                    [x - y for x, y in zip(sorted(a[s] for s in shared), sorted(b[s] for s in shared))],
+                "the shared seeds come in different orders: compare by seed, not by place":
+                    [a[s] - b[t] for s, t in zip(shared, (s for s in b if s in a))],
                 "that is b − a": [-d for d in right.values()],
                 "a difference has a sign: a may be worse": [abs(d) for d in right.values()],
                 "right, but not in the order of the seeds": [right[s] for s in a if s in right],
                 "right, but not in the order of the seeds: ascending": [right[s] for s in b if s in right],
+                "right, but not in the order of the seeds: yours are sorted by size": sorted(right.values()),
+                "right, but not in the order of the seeds: yours descends": list(right.values())[::-1],
+                "right, but in points: give the differences of the accuracies as they are": [100 * d for d in right.values()],
                 "all pairs of runs: only those of the same seed share their images": [x - y for x in a.values() for y in b.values()],
                 "that is the mean: give a difference for each seed": sum(right.values()) / len(right)}, list(right.values())
     (a, b), before = _two_recipes(), _two_recipes()
     for first, second in ((a, b), (b, a)):
         got = gains(dict(first), dict(second))
         mistakes, right = wrong(first, second)
-        if isinstance(got, dict): got = list(got.values())
+        if isinstance(got, dict): got = got.values()
+        if isinstance(got, Iterable) and not hasattr(got, "shape"): got = list(got)      # a generator, too
         same(got, right, "the list of differences", mistakes)
     expect((a, b) == before, "the dictionaries themselves were changed")
 
@@ -191,6 +236,10 @@ for _why, _answer in {
         "the best is still compared with the best": lambda a, b: [x - y for x, y in zip(sorted(a.values()), sorted(b.values()))],
         "compare by seed, not by place": lambda a, b: [x - y for x, y in zip(a.values(), b.values())],
         "some seeds are in one dictionary only": lambda a, b: [a[s] - b[t] for s, t in zip(sorted(a), sorted(b))],
+        "now of the shared seeds": lambda a, b: [x - y for x, y in zip(sorted(a[s] for s in a if s in b), sorted(b[s] for s in b if s in a))],
+        "come in different orders": lambda a, b: [a[s] - b[t] for s, t in zip((s for s in a if s in b), (s for s in b if s in a))],
+        "sorted by size": lambda a, b: sorted(gains(a, b)), "yours descends": lambda a, b: gains(a, b)[::-1],
+        "in points": lambda a, b: [100 * d for d in gains(a, b)],
         "that is b − a": lambda a, b: gains(b, a), "has a sign": lambda a, b: [abs(d) for d in gains(a, b)],
         "not in the order of the seeds": lambda a, b: [a[s] - b[s] for s in a if s in b],
         "all pairs of runs": lambda a, b: [x - y for x in a.values() for y in b.values()],
@@ -215,8 +264,11 @@ def check_choice(
     if found is ... and said is ...: raise NotImplementedError
     expect(found is not ..., "the differences are missing")
     expect(said is not ..., "what is your verdict?")
-    said = {"can't tell": "cannot tell"}.get(said, said)
+    if isinstance(said, str):
+        said = said.strip().lower().replace("_", " ").replace("’", "'").replace("can't", "cannot")
     expect(said in _VERDICTS, f"the verdict is {said!r}: it is one of {', '.join(_VERDICTS)}")
+    expect(not isinstance(found, (list, tuple)) or not any(isinstance(v, dict) for v in found),
+           'those are the runs: take ["accuracy"] of each, and subtract seed by seed')
     d = numbers(found, "the list of differences").flatten()
     expect(len(d) >= 3, f"{len(d)} seeds are too few: run at least three, better five")
     expect(bool(d.isfinite().all()), "a difference is not finite")
@@ -225,15 +277,15 @@ def check_choice(
     expect(len(d.unique()) > 1, "all differences are the same: was each seed run?")
     told = paired(d.tolist())
     right = "pool later" if told.low > 0 else "two epochs" if told.high < 0 else "cannot tell"
-    expect(said == right, f"the interval of your differences is [{told.low:+.2f}, {told.high:+.2f}] points: "
+    expect(said == right, f"the interval of your differences (pool later minus two epochs) is [{told.low:+.2f}, {told.high:+.2f}] points: "
            + ("it includes 0, so they cannot tell" if right == "cannot tell" else
               f"it lies {'above' if told.low > 0 else 'below'} 0, so {right!r} is ahead"))
 
 # %% ../../nbs/exercises/19_challenge.ipynb #e1900011
 @check_choice.solution
 def choice():
-    # As run on two CPU cores: later = try_recipe(tiny, range(5), cbs=(pooled,)), longer = try_recipe(replace(tiny, epochs=2), range(5)),
-    # and then 100 * (a["accuracy"] - b["accuracy"]) for each a, b in zip(later, longer). Your numbers may differ.
+    # As run on two CPU cores: later = try_recipe(tiny, range(3), cbs=(pooled,)), longer = try_recipe(replace(tiny, epochs=2), range(3)),
+    # and then 100 * (a["accuracy"] - b["accuracy"]) for each a, b in zip(later, longer). Five seeds are better; your numbers may differ.
     return [-2.10, -.92, -1.80], "two epochs"
 
 # %% ../../nbs/exercises/19_challenge.ipynb #e1900012
@@ -245,6 +297,7 @@ for _why, _answer in {
         "Subtract, seed by seed": lambda: ([91.4, 91.3, 90.9], "pool later"),
         "too few": lambda: ([-1.4, -1.3], "two epochs"), "was each seed run": lambda: ([1.4] * 5, "pool later"),
         "the verdict is 'yes'": lambda: ([1.4, 1.3, 1.1], "yes"), "give two things": lambda: [1.4, 1.3, 1.1],
+        "those are the runs": lambda: ([{"accuracy": .9}] * 3, "pool later"),
         "what is your verdict": lambda: ([1.4, 1.3, 1.1], ...), "differences are missing": lambda: (..., "pool later"),
         "is not finite": lambda: ([1.4, float("nan"), 1.1], "pool later")}.items():
     check_choice.wrong(_why, _answer)
