@@ -14,11 +14,11 @@ from miniai.cost import count_parameters
 from miniai.data import Batches, DataLoaders, fashion_mnist
 from miniai.lab import challenge as C
 from miniai.lab.challenge import (
-    EPOCHS, MAX_PARAMETERS, RECIPES, REFERENCES, Entry, RuleBrokenError, board, fingerprints, in_tier, our_entries,
+    CALLBACKS, EPOCHS, MAX_PARAMETERS, RECIPES, REFERENCES, Entry, RuleBrokenError, board, fingerprints, in_tier, our_entries,
     plot_board, read_back, read_submissions, standings, submit, submitted_entries, train_recipe, try_recipe)
 from miniai.lab.experiments import experiment, recorded, write_run
 from miniai.layers import plain_cnn
-from miniai.learner import DeviceCB, Learner, MetricsCB
+from miniai.learner import Callback, DeviceCB, Learner, MetricsCB
 from miniai.metrics import accuracy
 from miniai.speed import Recipe, speed_net, speedrun
 
@@ -233,10 +233,15 @@ def test_the_board_shows_what_it_is_given():
     assert [row[1] for row in board([e(.9), e(.9, 20)], (20,))[1:]] == [20]
 
 def test_references():
-    assert all(.9 < r.accuracy < .96 and r.source and r.n == 1 and r.sd is None for r in REFERENCES)
+    assert all(.9 < r.accuracy < .96 and "](https://" in r.source for r in REFERENCES)
+    spread, = (r for r in REFERENCES if r.sd is not None)
+    assert (spread.epochs, spread.accuracy, spread.sd, spread.n) == (300, .9555, .0004, None)
+    assert all(r.n == 1 for r in REFERENCES if r is not spread)
+    row, = (row for row in board(REFERENCES, (300,)) if "ResNet-20" in row[3])
+    assert row[4:6] == ["95.55 ± 0.04", "not said"]
     best = {(r.epochs, r.tta): r for _, r in reversed(standings(REFERENCES))}
     assert {k: v.accuracy for k, v in best.items() if k[0] in EPOCHS} == {
-        (5, False): .942, (20, False): .943, (20, True): .945, (50, False): .95}
+        (5, False): .934, (20, False): .943, (20, True): .945, (50, False): .949}
     assert places(*REFERENCES).count(1) == 6
 
 def fill(tmp_path, name, values, device="cpu", processor="x", **row):
@@ -268,17 +273,27 @@ def test_a_record_takes_its_seeds(on, n, says, tmp_path):
     fill(tmp_path, "record_5ep", [.94] * n, *on)
     assert our_entries()[0].source == says
 
-@pytest.mark.parametrize("epochs, floor", [(5, .94), (20, .945), (50, .95)])
-def test_the_recorded_entries_are_above_their_floor(epochs, floor, monkeypatch, root):
+@pytest.mark.parametrize("epochs, n, floor", [(5, 5, .949), (20, 3, .955), (50, 3, .957)])
+def test_the_recorded_entries_are_above_their_floor(epochs, n, floor, root):
     runs = recorded(f"record_{epochs}ep", root / "results")
-    assert len(runs) and min(runs.values()) >= floor and min(runs.values("tta_accuracy")) >= floor
+    assert len(runs) >= n and min(runs.values()) >= floor and min(runs.values("tta_accuracy")) >= floor
+
+@pytest.mark.parametrize("epochs", EPOCHS)
+def test_the_recorded_entries_were_made_by_these_recipes(epochs, root, monkeypatch):
+    "Config and code: else `make experiments` would train them anew."
+    from miniai.lab.experiments import _code_hash, _plain
+    config = dict(recipe=RECIPES[epochs], cbs=CALLBACKS[epochs])
+    for run in recorded(f"record_{epochs}ep", root / "results"):
+        assert run["config"] == json.loads(json.dumps(_plain(config))) and run["code"] == _code_hash(train_recipe, config)
 
 def test_the_picture_has_a_mark_for_every_figure():
     entries = [e(.94), e(.95, 20, True, who="ours", sd=.01), e(.96, 50, who="yours"), e(None, 300)]
     ax = plot_board(iter(entries))
-    drawn = sorted(tuple(map(float, xy)) for line in ax.containers for xy in line[0].get_xydata())
+    drawn = sorted(tuple(map(float, xy)) for line in ax.lines for xy in line.get_xydata())
     assert [round(y, 6) for _, y in drawn] == [94, 95, 96] and [round(x, 1) for x, _ in drawn] == [5, 20.8, 50]
     assert [t.get_text() for t in ax.get_legend().get_texts()] == ["reference", "miniai, TTA", "yours"]
+    bar, = ax.collections                                        # only where a spread is known, and not in the legend
+    assert [[round(y, 6) for y in ends[:, 1]] for ends in bar.get_segments()] == [[94, 96]]
     plt.close("all")
 
 # -- your own file
@@ -383,7 +398,12 @@ def test_recipes_keep_the_rules():
     x = torch.randn(64, 1, 28, 28)
     assert tuple(RECIPES) == EPOCHS
     for epochs, recipe in RECIPES.items():
-        assert recipe.epochs == epochs and count_parameters(speed_net(x, recipe.widths)) <= MAX_PARAMETERS
+        learn = Learner(speed_net(x, recipe.widths), DataLoaders([(x, x)], [(x, x)]))
+        learn.n_epochs = epochs
+        for make_cb in CALLBACKS[epochs]: make_cb().before_fit(learn)
+        assert recipe.epochs == epochs and count_parameters(learn.model) <= MAX_PARAMETERS
+        assert [isinstance(block[-1], nn.MaxPool2d) for block in learn.model[2:5]] == [True, True, False]
+    assert [len(CALLBACKS[epochs]) for epochs in EPOCHS] == [1, 1, 2]
 
 @pytest.mark.parametrize("tier, epochs, widths", [("smoke", 1, (12, 48, 48)), ("quick", 20, (96, 384, 384)),
                                                   ("full", 20, (96, 384, 384))])
@@ -394,8 +414,9 @@ def test_what_of_a_recipe_is_run(tier, epochs, widths, monkeypatch):
 
 def fake_run(seen):
     "In place of a training: notes the call, and gives a learner that scores .96 and .97."
-    def speedrun(data, recipe, seed, device, compile):
+    def speedrun(data, recipe, seed, device, compile, cbs=()):
         seen.append((len(data.train_x), recipe, seed))
+        assert all(isinstance(cb, Callback) for cb in cbs)
         learn = make(data)
         learn.seconds = dict(load=1., compile=0., train=9.)
         return learn
@@ -409,12 +430,12 @@ def calls(monkeypatch):
     return seen
 
 def test_an_entry_in_the_smoke_tier_is_tiny_and_writes_nothing(tmp_path):
-    runs = experiment("record_5ep", train_recipe, 3, recipe=RECIPES[5])
+    runs = experiment("record_5ep", train_recipe, 3, recipe=RECIPES[5], cbs=CALLBACKS[5])
     assert [(r["seed"], r.value("epochs")) for r in runs] == [(42, 1)] and not (tmp_path / "results").exists()
-    assert train_recipe(42, RECIPES[5])["accuracy"] == pytest.approx(runs[0].value(), abs=1e-7)       # a seed repeats a run
+    assert train_recipe(42, RECIPES[5], cbs=CALLBACKS[5])["accuracy"] == pytest.approx(runs[0].value(), abs=1e-7)       # a seed repeats a run
 
 def test_a_recipe_is_an_entry_that_submit_takes(file):
-    learn = speedrun(fashion_mnist(), in_tier(RECIPES[20]), seed=1)
+    learn = speedrun(fashion_mnist(), in_tier(RECIPES[20]), seed=1, cbs=[make_cb() for make_cb in CALLBACKS[20]])
     submit(learn, 20, "ours", 1, file)
     run, = read_submissions(file)
     assert (run.accuracy, run.accuracy_tta) == C.score(learn)
@@ -423,11 +444,12 @@ def test_an_entry_in_the_full_tier_is_recorded(calls, monkeypatch, tmp_path, dat
     monkeypatch.setenv("MINIAI_TIER", "full")
     monkeypatch.setenv("FORCE", "1")
     monkeypatch.setenv("MINIAI_LESSON", "19_challenge")
-    monkeypatch.setattr(C, "fashion_mnist", lambda holdout: data if holdout == 0 else None)
-    experiment("record_20ep", train_recipe, [3], recipe=RECIPES[20])
+    monkeypatch.setattr(C, "fashion_mnist", lambda holdout, seed: data if holdout == 0 else None)
+    experiment("record_20ep", train_recipe, [3], recipe=RECIPES[20], cbs=CALLBACKS[20])
     assert calls == [(2000, RECIPES[20], 3)]
     line, = map(json.loads, (tmp_path / "results/19_challenge.jsonl").read_text().splitlines())
     assert line["rows"] == [dict(epochs=20, accuracy=.96, tta_accuracy=.97, seconds=9.)] and line["seed"] == 3
+    assert line["config"]["cbs"] == [{"of": "PoolLaterCB", "args": [[0, 1]]}]
     assert line["config"]["recipe"]["augmentation"][0].startswith("RandErase(")   # strengths are part of what was run
     assert [e.accuracy for e in our_entries() if e.epochs == 20] == [.96, .97]
 

@@ -18,6 +18,7 @@ from miniai.learner import (
 from miniai.metrics import accuracy
 from miniai._checkpoint import CheckpointCB
 from miniai import _nested, callbacks, hooks, optim, predict, sched, speed
+from miniai.lab import tricks
 
 # -- batches
 
@@ -388,6 +389,8 @@ FACTORIES = dict(
     AccumulateCB=lambda learn: callbacks.AccumulateCB(2),
     EarlyStoppingCB=lambda learn: callbacks.EarlyStoppingCB(patience=9),
     LoggerCB=lambda learn: callbacks.LoggerCB(Path(tempfile.mkdtemp()) / "log.csv", every=2),
+    MixingCB=lambda learn: tricks.MixingCB(lambda batch: batch),
+    _SharesCB=lambda learn: tricks._SharesCB(),
     _EndCB=lambda learn: speed._EndCB(6),
     _CaptureCB=lambda learn: predict._CaptureCB([lambda x: x], ()))
 
@@ -400,8 +403,10 @@ def all_callbacks():
     return found
 
 def test_the_matrix_has_every_callback():
-    "`ResumeCB` is for a file (test_checkpoint) and `_SizesCB` for pictures (test_speed); here are vectors."
-    assert set(FACTORIES) == set(all_callbacks()) - {"ResumeCB", "_SizesCB"}
+    """`ResumeCB` is for a file (test_checkpoint), `_SizesCB` for pictures (test_speed); here are vectors. The tricks are for
+    one fit of a `speed_net` (test_tricks)."""
+    tried = {"DeeperCB", "PoolLaterCB", "StochasticDepthCB", "SelfDistillationCB"}
+    assert set(FACTORIES) == set(all_callbacks()) - {"ResumeCB", "_SizesCB"} - tried
 
 def with_callback(name, kind=Learner, dls=None, **kwargs):
     if name == "ScheduleFreeCB": kwargs["opt_func"] = optim.ScheduleFreeAdamW

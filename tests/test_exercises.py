@@ -148,12 +148,12 @@ def near(train, test, tolerance):
     return np.array([i for i, x in enumerate(train.numpy().astype(int)) if (abs(x - both) <= tolerance).all((1, 2, 3)).any()])
 
 @pytest.mark.parametrize("name, answer", [
-    ("check_standard_errors", lambda p, n, sd, k: [(p / n - p**2 / n) ** .5, sd * k**-.5]),
-    ("check_standard_errors", lambda p, n, sd, k: torch.tensor([(p * (1 - p) / n) ** .5, sd / k**.5])),
-    ("check_standard_errors", lambda p, n, sd, k: np.float16([(p * (1 - p) / n) ** .5, sd / k**.5])),
+    ("check_factors", lambda: (4.27, 4.59, 5.44)), ("check_factors", lambda: torch.tensor([31 / 15, 15 / 7, 7 / 3])**2),
+    ("check_gains", lambda a, b: np.array([a[s] - b[s] for s in sorted(set(a).intersection(b))])),
+    ("check_gains", lambda a, b: {s: v - b[s] for s, v in sorted(a.items()) if s in b}),
+    ("check_choice", lambda: (np.array([-1.4, -1.3, -1.1]), "two epochs")), ("check_choice", lambda: ("can't tell", [.4, -.3, .1])),
     ("check_near_leaks", near), ("check_near_leaks", lambda *args: torch.tensor(near(*args))),
-    ("check_near_leaks", lambda *args: tuple(near(*args))),
-    ("check_seeds_needed", lambda *args, **kw: float(EXERCISES["challenge", "check_seeds_needed"].answers[0](*args, **kw)))])
+    ("check_near_leaks", lambda *args: tuple(near(*args)))])
 def test_right_answers_in_other_words(name, answer): assert EXERCISES["challenge", name].verdict(answer).state == "right"
 
 # -- the harness: what it accepts
