@@ -58,7 +58,7 @@ def bibliography():
     "The bibliography, each entry with the lessons that cite it."
     cited = lesson_pages.cited()
     def where(found):
-        lessons = ", ".join(dict.fromkeys(cited.get(found[1], ())))
+        lessons = ", ".join(stem[:2] for stem in dict.fromkeys(cited.get(found[1], ())))
         return found[0] + (f"  note = {{Lesson{'s' * (',' in lessons)} {lessons}}},\n" if lessons else "")
     return re.sub(r"  url = \{(.*)\},\n", where, (HERE / "references.bib").read_text(encoding="utf-8"))
 

@@ -20,6 +20,7 @@ myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence"]
 myst_heading_anchors = 4
 myst_links_external_new_tab = False
 bibtex_bibfiles = [os.path.join(os.environ["MINIAI_SITE_SRC"], "src/references.bib")]
+bibtex_cite_id = "cite-{key}"
 suppress_warnings = ["myst.header", "mystnb.unknown_mime_type"]
 
 html_theme = "sphinx_book_theme"

@@ -4,10 +4,11 @@ from html import escape
 from statistics import mean
 
 from course import LESSONS, ROOT, title_of
-from miniai.lab.experiments import Runs, _latest as latest, read_runs, summary
+from miniai.lab.experiments import Runs, _latest as latest, read_runs, summary, unit
 from results import machine, tree
 
-SIZE = 260, 54
+WIDTH, HEIGHT = 420, 120             # of a picture; the curves leave room for the numbers at the axes
+LEFT, BOTTOM = 70, 22
 
 def metrics(runs):
     names = dict.fromkeys(name for run in runs for name in run["rows"][-1])
@@ -18,24 +19,45 @@ def main_metric(runs):
     first = [m for m in ("valid_accuracy", "accuracy") if m in names] + [m for m in names if "accuracy" in m] + names
     return first[0] if first else None
 
+def number(value, metric):
+    "A value with its unit, as an axis has it."
+    return f"{100 * value:.1f} %" if "accuracy" in metric else f"{value:.3g} {unit(metric)}".strip()
+
+def place(value, low, high, start, end):
+    "Where between start and end a value lies on an axis from low to high."
+    return start + (end - start) * ((value - low) / (high - low) if high > low else .5)
+
+def words(x, y, text, anchor): return f'<text x="{x}" y="{y}" text-anchor="{anchor}">{escape(text)}</text>'
+
+def drawn_curves(curves, low, high, metric, across):
+    "A curve a seed: the metric by epoch."
+    last, top, foot = max(map(len, curves)), 8, HEIGHT - BOTTOM
+    lines = (" ".join(f"{place(i, 0, last - 1, LEFT, WIDTH - 8):.1f},{place(v, low, high, foot - 4, top):.1f}"
+                      for i, v in enumerate(curve)) for curve in curves)
+    return (f'<path d="M{LEFT} {top}V{foot}H{WIDTH - 8}"/>' + "".join(f'<polyline points="{line}"/>' for line in lines)
+            + words(LEFT - 6, top + 8, number(high, metric), "end") + words(LEFT - 6, foot, number(low, metric), "end")
+            + words(LEFT, HEIGHT - 6, "1", "middle") + words((LEFT + WIDTH) / 2, HEIGHT - 6, across, "middle")
+            + words(WIDTH - 8, HEIGHT - 6, str(last), "end"))
+
+def drawn_dots(values, low, high, metric):
+    "A dot a seed, and a stroke at their mean."
+    y, x = HEIGHT / 2 - 10, lambda v: f"{place(v, low, high, LEFT, WIDTH - LEFT):.1f}"
+    ends = words(x(low), y + 32, number(low, metric), "middle") + (words(x(high), y + 32, number(high, metric), "middle") if high > low else "")
+    return (f'<path d="M{LEFT - 20} {y}H{WIDTH - LEFT + 20}"/>' + "".join(f'<circle cx="{x(v)}" cy="{y}" r="4"/>' for v in values)
+            + f'<path class="mean" d="M{x(mean(values))} {y - 12}V{y + 12}"/>' + ends)
+
 def picture(runs, metric):
     "Curves of each seed where there are some, else a dot a seed."
-    (w, h), curves = SIZE, [run.curve(metric) for run in runs]
+    curves = [run.curve(metric) for run in runs]
+    if not (long := max(map(len, curves)) >= 3): curves = [curve[-1:] for curve in curves]
     low, high = min(map(min, curves)), max(map(max, curves))
-    y = lambda v: h - 6 - (h - 12) * ((v - low) / (high - low) if high > low else .5)
-    x = lambda v: 8 + (w - 16) * ((v - low) / (high - low) if high > low else .5)
-    said = f"{metric.replace('_', ' ')} from {low:.4g} to {high:.4g}, {len(runs)} seed{'s' * (len(runs) > 1)}"
-    if max(map(len, curves)) >= 3:
-        step = (w - 16) / (max(map(len, curves)) - 1)
-        points = (" ".join(f"{8 + i * step:.1f},{y(v):.1f}" for i, v in enumerate(c)) for c in curves)
-        body = "".join(f'<polyline points="{line}"/>' for line in points)
-        said = f"Curves: {said}, over {max(map(len, curves))} rows."
-    else:
-        last = [c[-1] for c in curves]
-        body = f'<line x1="8" x2="{w - 8}" y1="{h / 2}" y2="{h / 2}"/>' + "".join(f'<circle cx="{x(v):.1f}" cy="{h / 2}" r="4"/>' for v in last)
-        body += f'<line class="mean" x1="{x(mean(last)):.1f}" x2="{x(mean(last)):.1f}" y1="{h / 2 - 12}" y2="{h / 2 + 12}"/>'
-        said = f"Dots, one a seed, and their mean: {said}."
-    return f'<svg class="runs" role="img" viewBox="0 0 {w} {h}" width="{w}" height="{h}"><title>{escape(said)}</title>{body}</svg>'
+    name, n = metric.replace("_", " "), f"{len(runs)} seed{'s' * (len(runs) > 1)}"
+    said = f"{name} from {number(low, metric)} to {number(high, metric)}, {n}"
+    across = "epoch" if "epoch" in runs[0]["rows"][-1] else "row"
+    body = drawn_curves(curves, low, high, metric, across) if long else drawn_dots([c[-1] for c in curves], low, high, metric)
+    caption = f"{name} by {across}, {n}" if long else f"{name}, {n}" + ("; the stroke is their mean" if len(runs) > 1 else "")
+    return (f'<figure class="runs"><svg role="img" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}">'
+            f"<title>{escape(said)}</title>{body}</svg><figcaption>{escape(caption)}</figcaption></figure>")
 
 def numbers(runs): return "; ".join(f"{m.replace('_', ' ')} {summary(runs, m)}" for m in metrics(runs))
 

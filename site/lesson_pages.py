@@ -1,6 +1,7 @@
 "Pages from notebooks: setup hidden, imports folded, words linked, exercises with the help and the solution that they have."
 import ast, io, json, re
 from contextlib import redirect_stdout
+from functools import cache
 from html import escape
 from importlib import import_module
 
@@ -132,7 +133,7 @@ def page(stem):
         found = [e for e in defines if number and says(e, text)]
         for entry in found: defines.remove(entry)
         if found: cells.append(markdown("\n\n".join(map(index_of, found))))
-        cells.append(dict(cell, metadata={}, source=link_words(repaired(text), waiting)))
+        cells.append(dict(cell, metadata={}, source=cite(link_words(repaired(text), waiting))))
     cells[1:1] = [markdown("\n\n".join(map(index_of, defines)))] * bool(defines)       # only named in the opening
     return dict(lesson(stem), cells=cells, nbformat_minor=4)     # in which cells need no id
 
@@ -151,10 +152,23 @@ def pages():
 
 # -- references
 
+LINK = re.compile(r"\]\((https?://(?:[^()\s]|\([^()\s]*\))+)\)")
+
+@cache
+def bibliography():
+    "Address → key, of each entry of references.bib."
+    text = (ROOT / "site/references.bib").read_text(encoding="utf-8")
+    return {url: key for key, url in re.findall(r"^@misc\{(\w+),$.*?^  url = \{([^\n]*)\},$", text, re.M | re.S)}
+
+def cite(text):
+    "Behind each link under 'Further reading', its number in the bibliography."
+    before, heading, after = text.partition("## Further reading")
+    number = lambda m: f"{m[0]} {{cite}}`{bibliography()[m[1]]}`" if m[1] in bibliography() else m[0]
+    return before + heading + LINK.sub(number, after)
+
 def cited():
     "The addresses under a lesson's 'Further reading' → the lessons that have them."
     found = {}
     for stem in LESSONS:
-        for url in re.findall(r"\]\((https?://(?:[^()\s]|\([^()\s]*\))+)\)", prose(stem).partition("## Further reading")[2]):
-            found.setdefault(url, []).append(stem[:2])
+        for url in LINK.findall(prose(stem).partition("## Further reading")[2]): found.setdefault(url, []).append(stem)
     return found

@@ -11,8 +11,8 @@ BIBLIOGRAPHY = (ROOT / "site/references.bib").read_text(encoding="utf-8")
 NOTATION = (ROOT / "site/notation.md").read_text(encoding="utf-8")
 PROSE = {stem[:2]: course.prose(stem) for stem in course.LESSONS}
 
-# Lessons whose lists are being written anew: their links may be missing.
-OPEN = {"15", "16", "18", "19"}
+# Lessons that are being written anew: links of theirs may be missing.
+OPEN = {"18", "19"}
 
 # -- the parts
 
@@ -81,6 +81,6 @@ def test_no_reference_stands_twice():
 
 @pytest.mark.parametrize("number", sorted(PROSE))
 def test_each_link_under_further_reading_is_in_the_bibliography(number):
-    missing = [url for url, lessons in lesson_pages.cited().items() if number in lessons and f"{{{url}}}" not in BIBLIOGRAPHY]
+    missing = [url for url, lessons in lesson_pages.cited().items() if any(stem.startswith(number) for stem in lessons) and f"{{{url}}}" not in BIBLIOGRAPHY]
     if number in OPEN and missing: pytest.skip(f"to be added to site/references.bib: {', '.join(missing)}")
     assert not missing, f"missing in site/references.bib: {', '.join(missing)}"

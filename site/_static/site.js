@@ -6,6 +6,8 @@ document.querySelectorAll(".bd-article table").forEach((table) => {
   table.replaceWith(box);
   box.append(table);
 });
+// Sentences that a cell printed wrap; what has columns scrolls.
+document.querySelectorAll(".cell_output pre").forEach((pre) => pre.classList.toggle("wraps", !/\S {2,}\S/.test(pre.textContent)));
 document.querySelectorAll(".wide, .bd-article pre, .pst-scrollable-table-container").forEach((box) => {
   if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
 });

@@ -65,7 +65,7 @@ def test_metadata_says_what_settings_ini_says(metadata, settings):
     assert metadata["Requires-Python"] == ">=" + settings["min_python"]
     needs = [Requirement(r) for r in metadata.get_all("Requires-Dist")]
     assert {str(r) for r in needs if not r.marker} == {str(Requirement(r)) for r in settings["requirements"].split()}
-    assert set(metadata.get_all("Provides-Extra")) == {"lessons", "scale", "dev", "bench"}
+    assert set(metadata.get_all("Provides-Extra")) == {"lessons", "scale", "dev", "bench", "site"}
     classifiers = metadata.get_all("Classifier") or []
     assert len(set(classifiers)) == len(classifiers)
 
