@@ -17,7 +17,7 @@ IN := @sh .ci/in.sh
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | awk -F '\t' '{ printf "make %-11s %s\n", $$1, $$2 }'
 
-lab: ## install, get Fashion-MNIST, open JupyterLab on nbs/ (ARGS='--port 8899' is handed on)
+lab: ## install, get Fashion-MNIST, open JupyterLab at the table of lessons (ARGS='--port 8899' is handed on)
 	$(IN) sh .ci/lab.sh
 
 test: ## run every notebook (smoke tier) and the fast tests
@@ -40,7 +40,7 @@ experiments: ## train what the ledger lacks of a lesson's experiments: make expe
 results: ## write RESULTS.md, and what README and notebooks quote, from results/
 	$(IN) python tools/results.py
 
-stamp: ## write the Colab badge and install cell into every lesson
+stamp: ## write the Colab badge and install cell into every lesson, and the table of lessons into nbs/index.ipynb
 	$(IN) python tools/stamp.py
 
 export: ## write miniai/ from the notebooks, and clean them

@@ -113,7 +113,7 @@ def help_of(check):
 def repaired(text):
     "Links of a notebook that lead out of `nbs/`, and marks that only the tools read."
     text = re.sub(r"<!-- (?:ledger:[^>]*|end) -->", "", text)
-    text = text.replace("](../README.md#the-course)", "](../index.md#the-course)").replace("](../RESULTS.md)", "](../results/index.md)")
+    text = text.replace("](index.ipynb)", "](../index.md#the-course)").replace("](../RESULTS.md)", "](../results/index.md)")
     return re.sub(r"\]\(\.\./((?!index|results/)[\w/.-]+\.md)", rf"]({HOME}/blob/{SETTINGS['branch']}/\1", text)
 
 def page(stem):

@@ -32,7 +32,7 @@ def test_stamped_text_is_up_to_date(copy, name):
 
 def test_notebooks_have_numbers_of_their_own(root):
     names = sorted(f.name for f in root.glob("nbs/*.ipynb"))
-    assert names and all(re.fullmatch(r"\d\d_[a-z_]+\.ipynb", n) for n in names), names
+    assert names and all(re.fullmatch(r"(\d\d_[a-z_]+|index)\.ipynb", n) for n in names), names
     assert len({n[:2] for n in names}) == len(names), "make notebook NB= could not tell these apart"
 
 # -- the wheel
