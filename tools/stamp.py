@@ -11,7 +11,7 @@ BADGE = """<!-- badge -->
 INSTALL = """# Colab install: elsewhere this cell does nothing
 import sys
 if "google.colab" in sys.modules:
-    %pip install -q "{name}[lessons] @ git+https://github.com/{user}/{repo}@{branch}\""""
+    %pip install -q "{name}[{extras}] @ git+https://github.com/{user}/{repo}@{branch}\""""
 
 FRONT = """# How networks are trained
 
@@ -33,7 +33,8 @@ def stamp(root):
     settings = configparser.ConfigParser(interpolation=None, delimiters=["="])
     settings.read(Path(root) / "settings.ini", encoding="utf-8")
     for file in lessons(root):
-        facts, missing = dict(settings["DEFAULT"], file=file.name), {"<!-- badge -->": BADGE, "# Colab install": INSTALL}
+        extras = "lessons,scale" if file.stem == "20_scale" else "lessons"
+        facts, missing = dict(settings["DEFAULT"], file=file.name, extras=extras), {"<!-- badge -->": BADGE, "# Colab install": INSTALL}
         def change(source, cell):
             mark = next((m for m in missing if source.startswith(m)), None)
             return missing.pop(mark).format(**facts) if mark else source
