@@ -84,3 +84,22 @@ def test_each_link_under_further_reading_is_in_the_bibliography(number):
     missing = [url for url, lessons in lesson_pages.cited().items() if any(stem.startswith(number) for stem in lessons) and f"{{{url}}}" not in BIBLIOGRAPHY]
     if number in OPEN and missing: pytest.skip(f"to be added to site/references.bib: {', '.join(missing)}")
     assert not missing, f"missing in site/references.bib: {', '.join(missing)}"
+
+ENTRIES = {fields["url"]: fields for fields in (dict(re.findall(r"^  (\w+) = \{+(.*?)\}+,$", entry, re.M))
+                                                for entry in re.split(r"^@misc", BIBLIOGRAPHY, flags=re.M)[1:])}
+READ = re.compile(r"(?:^- |; |, and |, )([^;\n\[\]()]*?) \((\d{4})b?\), \[([^\]]+)" + lesson_pages.LINK.pattern, re.M)
+
+def plain(text): return re.sub(r"[^a-z0-9]+", " ", text.lower()).strip()
+
+@pytest.mark.parametrize("number", sorted(PROSE))
+def test_a_lesson_and_the_bibliography_name_the_same_work(number):
+    "The first author, the year, and the title as far as the shorter of the two goes."
+    for authors, year, title, url in READ.findall(PROSE[number].partition("## Further reading")[2]):
+        if (there := ENTRIES.get(url)) is None: continue                    # the test above says so
+        first, titles = re.split(r",| and | et al", authors)[0], sorted((plain(title), plain(there["title"])), key=len)
+        assert there["year"] == year and plain(first) in plain(there["author"]) and titles[1].startswith(titles[0]), url
+
+def test_a_number_of_the_bibliography_stands_behind_each_link():
+    text = lesson_pages.cite("See [b](https://b).\n\n## Further reading\n\n- Goh (2017), [Why](https://distill.pub/2017/momentum/): so")
+    key = lesson_pages.bibliography()["https://distill.pub/2017/momentum/"]
+    assert text.endswith(f"(https://distill.pub/2017/momentum/) {{cite}}`{key}`: so") and text.startswith("See [b](https://b).\n")
