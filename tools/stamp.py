@@ -24,9 +24,9 @@ def front(root):
     "Write the notebook that `make lab` opens: the README's table of lessons."
     text = (Path(root) / "README.md").read_text(encoding="utf-8")
     table = re.search(r"^\| lesson \|(?:.*\n)+?(?=\n)", text, re.M)[0].replace("](nbs/", "](")
-    cell = dict(cell_type="markdown", metadata={}, source=(FRONT + table.strip()).splitlines(keepends=True))
+    cell = dict(cell_type="markdown", id="lessons", metadata={}, source=(FRONT + table.strip()).splitlines(keepends=True))
     kernel = dict(display_name="python3", language="python", name="python3")
-    write_notebook(Path(root) / "nbs/index.ipynb", dict(cells=[cell], metadata=dict(kernelspec=kernel), nbformat=4, nbformat_minor=4))
+    write_notebook(Path(root) / "nbs/index.ipynb", dict(cells=[cell], metadata=dict(kernelspec=kernel), nbformat=4, nbformat_minor=5))
 
 def stamp(root):
     "Stamp every lesson. Raises ValueError for one that lacks a cell."
