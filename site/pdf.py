@@ -22,6 +22,13 @@ READY = """() => {
 FRONT = """<style>body {{ font: 10.5pt/1.45 sans-serif }} h1 {{ font-size: 26pt; margin: 30pt 0 6pt }} h2 {{ font-size: 11pt; margin: 11pt 0 1pt }}
 p {{ margin: 0; display: flex; justify-content: space-between }}</style><h1>How networks are trained</h1>{what}{rows}"""
 
+def new_page(browser):
+    "A page as wide as A4 is between its margins."
+    page = browser.new_page(color_scheme="light", viewport=dict(width=688, height=1000))
+    page.emulate_media(media="print")
+    page.set_default_timeout(120_000)
+    return page
+
 def printed(page, file):
     "One page of the site as a PDF."
     page.goto(file.as_uri())
@@ -76,9 +83,7 @@ def main(site):
     if CHROMIUM is None: sys.exit("the PDF needs Chromium")
     with sync_playwright() as p:
         browser = p.chromium.launch(executable_path=CHROMIUM, args=ARGS)
-        page = browser.new_page(color_scheme="light", viewport=dict(width=688, height=1000))     # as wide as A4 between its margins
-        page.emulate_media(media="print")
-        page.set_default_timeout(120_000)
+        page = new_page(browser)
         parts = [(part, [(f"{s[:2]} {title_of(s)}", printed(page, site / f"lessons/{s}.html")) for s in LESSONS if s[:2] in numbers])
                  for part, _, numbers in PARTS]
         parts.append(("Look up", [(name.capitalize(), printed(page, site / f"{name}.html")) for name in LOOK_UP]))

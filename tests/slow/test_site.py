@@ -1,5 +1,5 @@
 "The site as `make site` builds it: whole, without the network, readable on a phone, in the dark and by keyboard."
-import importlib.util, os, re, subprocess, sys
+import importlib.util, io, os, re, subprocess, sys
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -179,3 +179,50 @@ def test_the_search_has_the_right_page_first(opened, words, page_of):
     page.wait_for_selector("#search-results li a")
     page.wait_for_timeout(1500)
     assert f"lessons/{page_of}.html" in page.locator("#search-results li a").first.get_attribute("href")
+
+# Every piece of text whose colour is too near to that of what lies behind it, by the rule of WCAG 2 (AA).
+FAINT = """() => {
+    const rgb = (s) => s.match(/[\\d.]+/g).map(Number);
+    const light = ([r, g, b]) => [r, g, b].map((v) => v / 255).map((v) => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
+        .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
+    const behind = (e) => {
+        for (; e; e = e.parentElement) { const c = rgb(getComputedStyle(e).backgroundColor); if (c[3] !== 0) return c; }
+        return [255, 255, 255];
+    };
+    const found = [];
+    for (const e of document.querySelectorAll("main *:not(svg, svg *, option, :disabled)")) {
+        const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+        const s = getComputedStyle(e), size = parseFloat(s.fontSize);
+        if (!own || !e.checkVisibility({ checkOpacity: true, checkVisibilityCSS: true }) || e.closest(":disabled")) continue;
+        const [a, b] = [light(rgb(s.color)), light(behind(e))].sort((x, y) => y - x);
+        const ratio = (a + .05) / (b + .05), large = size >= 24 || size >= 18.66 && Number(s.fontWeight) >= 700;
+        if (ratio < (large ? 3 : 4.5)) found.push([e.tagName, e.className, e.textContent.trim().slice(0, 30), ratio.toFixed(2)].join(" | "));
+    }
+    return [...new Set(found)].slice(0, 20);
+}"""
+
+@pytest.mark.parametrize("name", [*SHOWN, "glossary.html", "api/miniai.optim.html"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_from_what_lies_behind_it(opened, name, scheme):
+    page = opened(name, color_scheme=scheme)
+    page.wait_for_timeout(500)
+    faint = page.evaluate(FAINT)
+    assert not faint, faint
+
+def test_the_pdf_has_contents_and_numbers_and_leads_to_no_file(browser, site):
+    pypdf = pytest.importorskip("pypdf")
+    sys.path.insert(0, str(ROOT / "site"))
+    import pdf
+    page = pdf.new_page(browser)
+    lesson, notation = (pdf.printed(page, site / name) for name in ("lessons/06_momentum.html", "notation.html"))
+    file = io.BytesIO()
+    pdf.bound(page, [("Lessons", [("06 Momentum", lesson)]), ("Look up", [("Notation", notation)])]).write(file)
+    page.close()
+    made, second = pypdf.PdfReader(file), 2 + len(lesson.pages)
+    front = made.pages[0].extract_text()
+    assert len(made.pages) == 1 + len(lesson.pages) + len(notation.pages) and re.search(rf"06 Momentum\s*2\s.*Notation\s*{second}", front, re.S)
+    assert all(sheet.extract_text().split()[-1] == str(n) for n, sheet in enumerate(made.pages, 1))
+    assert "06 · Momentum" in made.pages[1].extract_text() and "Notation" in made.pages[second - 1].extract_text()
+    links = [(a.get_object().get("/A") or {}).get("/URI") for sheet in made.pages for a in sheet.get("/Annots") or []]
+    assert len(list(filter(None, links))) > 5 and all(str(link).startswith("http") for link in links if link)
+    assert "Nesterov: look first" in str(made.outline)
