@@ -186,7 +186,7 @@ FAINT = """() => {
     const light = ([r, g, b]) => [r, g, b].map((v) => v / 255).map((v) => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
         .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
     const behind = (e) => {
-        for (; e; e = e.parentElement) { const c = rgb(getComputedStyle(e).backgroundColor); if (c[3] !== 0) return c; }
+        for (; e; e = e.parentElement) { const c = rgb(getComputedStyle(e).backgroundColor); if (!(c[3] < .5)) return c; }
         return [255, 255, 255];
     };
     const found = [];
