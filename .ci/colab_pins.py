@@ -2,8 +2,8 @@
 import re, sys
 
 def pin(line):
-    """A constraint; of torch and torchvision from the wheel's address; None for what no index has, and for NVIDIA's libraries:
-    torch of the index wants others than that of Colab."""
+    """A constraint; of torch and torchvision from the wheel's address; None for what no index has, and for NVIDIA's
+    libraries: torch of the index wants others than that of Colab."""
     wheel = re.match(r"(torch|torchvision) @ .*/\1-([\d.]+)", line)
     if wheel: return f"{wheel[1]}=={wheel[2]}"
     plain = re.match(r"(?!nvidia-|cuda|triton)([\w.-]+==[\w.]+)", line)

@@ -23,7 +23,8 @@ def names_of(name):
     public = set(import_module("miniai").__all__)
     taken = [n for n, v in vars(module).items() if n in public and n not in defined
              and getattr(v, "__module__", "").startswith("miniai._")]
-    return [n for n in defined + taken if not n.startswith("_") and (inspect.isclass(vars(module)[n]) or callable(vars(module)[n]))]
+    return [n for n in defined + taken
+            if not n.startswith("_") and (inspect.isclass(vars(module)[n]) or callable(vars(module)[n]))]
 
 def plain(text):
     "A docstring for Markdown: only its `code` is marked up."
@@ -119,7 +120,8 @@ def entry(module, name, thing):
 def first_line(module):
     "The text that a module begins with; nbdev writes `__all__` in front of it."
     said = (line.value.value for line in ast.parse(inspect.getsource(module)).body
-            if isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant) and isinstance(line.value.value, str))
+            if isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant)
+            and isinstance(line.value.value, str))
     return plain(next(said, ""))
 
 def page(name):
@@ -137,6 +139,8 @@ def pages():
     rows = [f"| [{name}]({name}.md) | {first_line(modules()[name])} |" for name in shown()]
     tree = "\n".join(shown())
     yield "api/index.md", "\n".join([
-        "# API\n", "`from miniai import Learner, Muon, OneCycleLR` takes the public names from one place; these pages go by the module "
-        "that has them. Each name says which lesson builds it or uses it first.\n", "| module | |", "|---|---|", *rows, "",
+        "# API\n",
+        "`from miniai import Learner, Muon, OneCycleLR` takes the public names from one place; these pages go by "
+        "the module that has them. Each name says which lesson builds it or uses it first.\n",
+        "| module | |", "|---|---|", *rows, "",
         f"```{{toctree}}\n:hidden:\n:titlesonly:\n\n{tree}\n```\n"])

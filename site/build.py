@@ -40,18 +40,20 @@ def front():
     trees = [toctree(title, [f"lessons/{s}" for s in LESSONS if s[:2] in numbers]) for title, _, numbers in PARTS]
     trees.append(toctree("Look up", ["glossary", "notation", "api/index", "results/index", "references", "run"]))
     playground = show("playground", **OPENS)._repr_html_().replace("\n\n", "\n")
-    return text.replace("<!-- playground -->", playground).replace("<!-- course -->", course_map()) + "\n" + "\n".join(trees)
+    text = text.replace("<!-- playground -->", playground).replace("<!-- course -->", course_map())
+    return text + "\n" + "\n".join(trees)
 
 def llms():
     "llms.txt: what is here, a line a page."
     about = lesson_table()
     plain = lambda text: re.sub(r"<[^>]+>", "", text)
-    out = [f"# miniai\n\n> {SETTINGS['description']}.\n", "Each lesson is a page and a notebook; the package `miniai` is "
-           "exported from them.\n", "## Lessons\n"]
-    out += [f"- [{s[:2]} {title_of(s)}](lessons/{s}.html): {plain(about[s][0])}. Notebook: notebooks/{s}.ipynb" for s in LESSONS]
+    out = [f"# miniai\n\n> {SETTINGS['description']}.\n",
+           "Each lesson is a page and a notebook; the package `miniai` is exported from them.\n", "## Lessons\n"]
+    out += [f"- [{s[:2]} {title_of(s)}](lessons/{s}.html): {plain(about[s][0])}. Notebook: notebooks/{s}.ipynb"
+            for s in LESSONS]
     out += ["\n## API\n", *(f"- [{name}](api/{name}.html): {doc}" for name, doc in api.summaries())]
-    out += ["\n## Look up\n", "- [Glossary](glossary.html)", "- [Notation](notation.html)", "- [Results](results/index.html)",
-            "- [References](references.html)"]
+    out += ["\n## Look up\n", "- [Glossary](glossary.html)", "- [Notation](notation.html)",
+            "- [Results](results/index.html)", "- [References](references.html)"]
     return "\n".join(out) + "\n"
 
 def bibliography():

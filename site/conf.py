@@ -41,9 +41,11 @@ html_theme_options = dict(
 toc_object_entries_show_parents = "hide"
 # One file without fonts beside it: it works from a folder, where browsers refuse to load more.
 mathjax_path = "tex-svg-full.js"
-mathjax3_config = dict(options=dict(processHtmlClass="math", ignoreHtmlClass="tex2jax_ignore|document", enableMenu=False),
+mathjax3_config = dict(options=dict(processHtmlClass="math", ignoreHtmlClass="tex2jax_ignore|document",
+                                    enableMenu=False),
                        svg=dict(fontCache="local"))
 myst_update_mathjax = False
 # Publishers that answer no program, and the account that stands for one still to be named.
-linkcheck_ignore = [r"https://github\.com/YOUR_ACCOUNT/", r"https://(doi\.org|www\.jstor\.org|dl\.acm\.org|openreview\.net)/"]
+linkcheck_ignore = [r"https://github\.com/YOUR_ACCOUNT/",
+                    r"https://(doi\.org|www\.jstor\.org|dl\.acm\.org|openreview\.net)/"]
 linkcheck_workers, linkcheck_timeout, linkcheck_retries = 4, 20, 2

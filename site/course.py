@@ -13,11 +13,14 @@ HOME = f"https://github.com/{SETTINGS['user']}/{SETTINGS['repo']}"
 LESSONS = [f.stem for f in sorted((ROOT / "nbs").glob("[0-9]*.ipynb"))]
 
 PARTS = [
-    ("How to train, and how to tell", "What a comparison needs, and a training loop that you can look inside.", "00 01 02 03".split()),
-    ("Optimizers", "From a step against the gradient to Adam, Muon and SOAP, each built in a few lines.", "04 05 06 07 08 09".split()),
+    ("How to train, and how to tell", "What a comparison needs, and a training loop that you can look inside.",
+     "00 01 02 03".split()),
+    ("Optimizers", "From a step against the gradient to Adam, Muon and SOAP, each built in a few lines.",
+     "04 05 06 07 08 09".split()),
     ("Schedules", "How the learning rate should move during training.", "10 11 12".split()),
     ("Networks", "Residual networks, and what a network costs.", "13 14".split()),
-    ("Accuracy and speed", "More accuracy out of the same data, in less time, on more machines.", "15 16 17 18 19 20".split())]
+    ("Accuracy and speed", "More accuracy out of the same data, in less time, on more machines.",
+     "15 16 17 18 19 20".split())]
 
 @cache
 def notebook(path): return json.loads(Path(path).read_text(encoding="utf-8"))

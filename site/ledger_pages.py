@@ -1,4 +1,4 @@
-"Results: every recorded experiment, with a picture of its runs, its settings, its seeds and the command that trains it."
+"Results: every recorded experiment, with a picture of its runs, its settings, its seeds and the command to train it."
 import json
 from html import escape
 from statistics import mean
@@ -42,9 +42,10 @@ def drawn_curves(curves, low, high, metric, across):
 def drawn_dots(values, low, high, metric):
     "A dot a seed, and a stroke at their mean."
     y, x = HEIGHT / 2 - 10, lambda v: f"{place(v, low, high, LEFT, WIDTH - LEFT):.1f}"
-    ends = words(x(low), y + 32, number(low, metric), "middle") + (words(x(high), y + 32, number(high, metric), "middle") if high > low else "")
-    return (f'<path d="M{LEFT - 20} {y}H{WIDTH - LEFT + 20}"/>' + "".join(f'<circle cx="{x(v)}" cy="{y}" r="4"/>' for v in values)
-            + f'<path class="mean" d="M{x(mean(values))} {y - 12}V{y + 12}"/>' + ends)
+    dots = "".join(f'<circle cx="{x(v)}" cy="{y}" r="4"/>' for v in values)
+    ends = "".join(words(x(v), y + 32, number(v, metric), "middle") for v in sorted({low, high}))
+    return (f'<path d="M{LEFT - 20} {y}H{WIDTH - LEFT + 20}"/>{dots}'
+            f'<path class="mean" d="M{x(mean(values))} {y - 12}V{y + 12}"/>{ends}')
 
 def picture(runs, metric):
     "Curves of each seed where there are some, else a dot a seed."
@@ -54,8 +55,9 @@ def picture(runs, metric):
     name, n = metric.replace("_", " "), f"{len(runs)} seed{'s' * (len(runs) > 1)}"
     said = f"{name} from {number(low, metric)} to {number(high, metric)}, {n}"
     across = "epoch" if "epoch" in runs[0]["rows"][-1] else "row"
-    body = drawn_curves(curves, low, high, metric, across) if long else drawn_dots([c[-1] for c in curves], low, high, metric)
-    caption = f"{name} by {across}, {n}" if long else f"{name}, {n}" + ("; the stroke is their mean" if len(runs) > 1 else "")
+    if long: body, caption = drawn_curves(curves, low, high, metric, across), f"{name} by {across}, {n}"
+    else: body, caption = drawn_dots([c[-1] for c in curves], low, high, metric), f"{name}, {n}"
+    if not long and len(runs) > 1: caption += "; the stroke is their mean"
     return (f'<figure class="runs"><svg role="img" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}">'
             f"<title>{escape(said)}</title>{body}</svg><figcaption>{escape(caption)}</figcaption></figure>")
 
@@ -63,7 +65,8 @@ def numbers(runs): return "; ".join(f"{m.replace('_', ' ')} {summary(runs, m)}" 
 
 def seeds(runs):
     found = sorted(run["seed"] for run in runs)
-    return f"{found[0]} to {found[-1]}" if len(found) > 2 and found == list(range(found[0], found[-1] + 1)) else ", ".join(map(str, found))
+    in_a_row = len(found) > 2 and found == list(range(found[0], found[-1] + 1))
+    return f"{found[0]} to {found[-1]}" if in_a_row else ", ".join(map(str, found))
 
 def setting(value):
     return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else str(value)
@@ -71,7 +74,8 @@ def setting(value):
 def config(runs):
     held = runs[-1].get("config")
     if held is None: return "not recorded"
-    return ", ".join(f"<code>{escape(k)}={escape(setting(v))}</code>" for k, v in held.items()) or "none but the lesson's own"
+    settings = ", ".join(f"<code>{escape(k)}={escape(setting(v))}</code>" for k, v in held.items())
+    return settings or "none but the lesson's own"
 
 def entry(name, runs):
     "An experiment on one kind of device."
@@ -85,9 +89,10 @@ def entry(name, runs):
 def page(stem, runs_of):
     most = max(len({r["seed"] for r in runs}) for runs in runs_of.values())
     out = [f"# Results of {stem[:2]} {title_of(stem)}\n",
-           f"The experiments of [lesson {stem[:2]}](../lessons/{stem}.ipynb). `make experiments NB={stem[:2]} SEEDS={most}` trains those "
-           "that are missing, or whose settings or code have changed. A number is the mean ± standard deviation over n seeds, of the last "
-           "epoch; a single run has no ±. Accuracies are on the test images unless the lesson says otherwise.\n"]
+           f"The experiments of [lesson {stem[:2]}](../lessons/{stem}.ipynb). "
+           f"`make experiments NB={stem[:2]} SEEDS={most}` trains those that are missing, or whose settings or "
+           "code have changed. A number is the mean ± standard deviation over n seeds, of the last epoch; a single run "
+           "has no ±. Accuracies are on the test images unless the lesson says otherwise.\n"]
     for name, runs in sorted(runs_of.items()):
         kinds = sorted({run.kind for run in runs})
         for kind in kinds:
@@ -106,7 +111,9 @@ def pages():
             for stem, r in known.items()]
     tree_of = "\n".join(known)
     yield "results/index.md", "\n".join([
-        "# Results\n", "Every recorded run, by lesson. *tree* is \"clean\" where the code was committed when the run began, and "
-        "\"changed\" where some of the runs came from a tree with changes on top. Seconds of different machines must not be compared; of the runs before version "
-        "0.2.0 the processor was not recorded. Names that end in `_jpeg` were trained on a JPEG copy of CIFAR-10.\n",
-        "| lesson | experiments | runs |", "|---|---|---|", *rows, "", f"```{{toctree}}\n:hidden:\n:titlesonly:\n\n{tree_of}\n```\n"])
+        "# Results\n", "Every recorded run, by lesson. *tree* is \"clean\" where the code was committed when the run "
+        "began, and \"changed\" where some of the runs came from a tree with changes on top. Seconds of different "
+        "machines must not be compared; of the runs before version 0.2.0 the processor was not recorded. "
+        "Names that end in `_jpeg` were trained on a JPEG copy of CIFAR-10.\n",
+        "| lesson | experiments | runs |", "|---|---|---|", *rows, "",
+        f"```{{toctree}}\n:hidden:\n:titlesonly:\n\n{tree_of}\n```\n"])

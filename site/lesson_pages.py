@@ -1,4 +1,4 @@
-"Pages from notebooks: setup hidden, imports folded, words linked, exercises with the help and the solution that they have."
+"Pages from notebooks: setup hidden, imports folded, words linked, exercises with their help and their solution."
 import ast, io, json, re
 from contextlib import redirect_stdout
 from functools import cache
@@ -69,9 +69,11 @@ def buttons(stem):
     path = f"{SETTINGS['user']}/{SETTINGS['repo']}/blob/{SETTINGS['branch']}/nbs/{stem}.ipynb"
     links = {"Open in Colab": f"https://colab.research.google.com/github/{path}",
              "Open in Kaggle": f"https://www.kaggle.com/kernels/welcome?src=https://github.com/{path}",
-             "Download the notebook": f"../notebooks/{stem}.ipynb", "Source": f"{HOME}/blob/{SETTINGS['branch']}/nbs/{stem}.ipynb"}
+             "Download the notebook": f"../notebooks/{stem}.ipynb",
+             "Source": f"{HOME}/blob/{SETTINGS['branch']}/nbs/{stem}.ipynb"}
     down = lambda name: " download" if name.startswith("Down") else ""
-    return '<p class="ways">' + "".join(f'<a href="{url}"{down(name)}>{name}</a>' for name, url in links.items()) + "</p>"
+    ways = "".join(f'<a href="{url}"{down(name)}>{name}</a>' for name, url in links.items())
+    return f'<p class="ways">{ways}</p>'
 
 def parsed(code):
     "The statements of a cell; none where it has IPython's own commands."
@@ -79,7 +81,8 @@ def parsed(code):
     except SyntaxError: return []
 
 def fold(cell, what):
-    cell["metadata"] = dict(tags=["hide-input"], mystnb=dict(code_prompt_show=f"Show {what}", code_prompt_hide=f"Hide {what}"))
+    prompts = dict(code_prompt_show=f"Show {what}", code_prompt_hide=f"Hide {what}")
+    cell["metadata"] = dict(tags=["hide-input"], mystnb=prompts)
 
 def code_cell(cell):
     "A code cell as a page shows it; None for one that it does not show."
@@ -90,8 +93,9 @@ def code_cell(cell):
     if not shown: return None
     cell = dict(cell, source=shown, metadata={})
     lines = parsed(shown)
+    defines = any(isinstance(line, (ast.FunctionDef, ast.ClassDef)) for line in lines)
     if lines and all(isinstance(line, (ast.Import, ast.ImportFrom)) for line in lines): fold(cell, "imports")
-    elif re.search(r"^guess\(", shown, re.M) and not any(isinstance(line, (ast.FunctionDef, ast.ClassDef)) for line in lines):
+    elif re.search(r"^guess\(", shown, re.M) and not defines:
         fold(cell, "the code behind this question")
     if alt: cell["metadata"].setdefault("mystnb", {})["image"] = dict(alt=alt[1].strip())
     return cell
@@ -113,7 +117,8 @@ def help_of(check):
 def repaired(text):
     "Links of a notebook that lead out of `nbs/`, and marks that only the tools read."
     text = re.sub(r"<!-- (?:ledger:[^>]*|end) -->", "", text)
-    text = text.replace("](index.ipynb)", "](../index.md#the-course)").replace("](../RESULTS.md)", "](../results/index.md)")
+    text = text.replace("](index.ipynb)", "](../index.md#the-course)")
+    text = text.replace("](../RESULTS.md)", "](../results/index.md)")
     return re.sub(r"\]\(\.\./((?!index|results/)[\w/.-]+\.md)", rf"]({HOME}/blob/{SETTINGS['branch']}/\1", text)
 
 def page(stem):
@@ -140,8 +145,10 @@ def page(stem):
 def behind(file):
     "A notebook that lessons use, as a page that the search leaves out."
     nb = notebook(file)
-    cells = [code_cell(c) if c["cell_type"] == "code" else dict(c, metadata={}, source=repaired(source(c))) for c in nb["cells"]]
-    return dict(nb, cells=[c for c in cells if c], nbformat_minor=4, metadata=nb["metadata"] | dict(orphan=True, nosearch=True))
+    cells = [code_cell(c) if c["cell_type"] == "code" else dict(c, metadata={}, source=repaired(source(c)))
+             for c in nb["cells"]]
+    about = nb["metadata"] | dict(orphan=True, nosearch=True)
+    return dict(nb, cells=[c for c in cells if c], nbformat_minor=4, metadata=about)
 
 def pages():
     "Every notebook's path and text."

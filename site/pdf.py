@@ -14,13 +14,15 @@ LOOK_UP = "glossary", "notation", "references"
 FOOT = '<div style="width: 100%; font: 8px sans-serif; text-align: center"><span class="pageNumber"></span></div>'
 BARE = dict(format="A4", margin=dict.fromkeys(("top", "bottom", "left", "right"), "14mm"))
 
-# Solutions open (the style sheet hides imports and the code behind a question); links to other pages would lead nowhere.
+# Solutions open (the style sheet hides imports and the code behind a question); links to other pages lead nowhere here.
 READY = """() => {
     document.querySelectorAll("details").forEach((d) => { d.open = true; });
-    document.querySelectorAll('a[href]').forEach((a) => { if (!/^(https?:|#)/.test(a.getAttribute('href'))) a.removeAttribute('href'); });
+    for (const a of document.querySelectorAll("a[href]"))
+        if (!/^(https?:|#)/.test(a.getAttribute("href"))) a.removeAttribute("href");
 }"""
-FRONT = """<style>body {{ font: 10.5pt/1.45 sans-serif }} h1 {{ font-size: 26pt; margin: 30pt 0 6pt }} h2 {{ font-size: 11pt; margin: 11pt 0 1pt }}
-p {{ margin: 0; display: flex; justify-content: space-between }}</style><h1>How networks are trained</h1>{what}{rows}"""
+FRONT = """<style>body {{ font: 10.5pt/1.45 sans-serif }} h1 {{ font-size: 26pt; margin: 30pt 0 6pt }}
+h2 {{ font-size: 11pt; margin: 11pt 0 1pt }} p {{ margin: 0; display: flex; justify-content: space-between }}</style>
+<h1>{title}</h1>{what}{rows}"""
 
 def new_page(browser):
     "A page as wide as A4 is between its margins."
@@ -50,7 +52,8 @@ def front(page, parts):
         for title, pdf in chapters:
             rows += f"<p><span>{escape(title)}</span><span>{at}</span></p>"
             at += len(pdf.pages)
-    found = shown(page, FRONT.format(what=escape(SETTINGS["description"]) + ".", rows=rows))
+    title, _, what = SETTINGS["description"].partition(": ")
+    found = shown(page, FRONT.format(title=escape(title), what=escape(f"{what[:1].upper()}{what[1:]}."), rows=rows))
     assert len(found.pages) == 1, "the contents have to fit on one page"
     return found
 
@@ -71,8 +74,8 @@ def bound(page, parts):
             parent = parent or out.add_outline_item(part, start)
             chapter = out.add_outline_item(title, start, parent=parent)
             for name, at in sections(pdf): out.add_outline_item(name, start + at, parent=chapter)
-    numbers = shown(page, '<div style="break-after: page">&nbsp;</div>' * (len(out.pages) - 1) + "&nbsp;", display_header_footer=True,
-                    header_template="<i></i>", footer_template=FOOT)
+    sheets = '<div style="break-after: page">&nbsp;</div>' * (len(out.pages) - 1) + "&nbsp;"
+    numbers = shown(page, sheets, display_header_footer=True, header_template="<i></i>", footer_template=FOOT)
     for sheet, number in zip(out.pages, numbers.pages):
         sheet.merge_page(number)
         sheet.compress_content_streams()
@@ -84,8 +87,8 @@ def main(site):
     with sync_playwright() as p:
         browser = p.chromium.launch(executable_path=CHROMIUM, args=ARGS)
         page = new_page(browser)
-        parts = [(part, [(f"{s[:2]} {title_of(s)}", printed(page, site / f"lessons/{s}.html")) for s in LESSONS if s[:2] in numbers])
-                 for part, _, numbers in PARTS]
+        chapter = lambda s: (f"{s[:2]} {title_of(s)}", printed(page, site / f"lessons/{s}.html"))
+        parts = [(part, [chapter(s) for s in LESSONS if s[:2] in numbers]) for part, _, numbers in PARTS]
         parts.append(("Look up", [(name.capitalize(), printed(page, site / f"{name}.html")) for name in LOOK_UP]))
         out = bound(page, parts)
         browser.close()

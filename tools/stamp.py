@@ -1,4 +1,4 @@
-"Write the Colab badge and the install cell, from settings.ini, into every lesson, and nbs/index.ipynb: stamp.py [checkout]"
+"Write the Colab badge and install cell, from settings.ini, into every lesson, and nbs/index.ipynb: stamp.py [checkout]"
 import configparser, re, sys
 from pathlib import Path
 
@@ -15,8 +15,9 @@ if "google.colab" in sys.modules:
 
 FRONT = """# How networks are trained
 
-Click on a lesson to open it. Each runs by itself, from top to bottom. New to training? Begin at 00. At home in PyTorch? At 04. \
-Here for accuracy in little time? At 13. While a lesson is open, the list icon at JupyterLab's left edge shows its contents.
+Click on a lesson to open it. Each runs by itself, from top to bottom. New to training? Begin at 00. \
+At home in PyTorch? At 04. Here for accuracy in little time? At 13. While a lesson is open, the list icon at \
+JupyterLab's left edge shows its contents.
 
 """
 
@@ -24,9 +25,11 @@ def front(root):
     "Write the notebook that `make lab` opens: the README's table of lessons."
     text = (Path(root) / "README.md").read_text(encoding="utf-8")
     table = re.search(r"^\| lesson \|(?:.*\n)+?(?=\n)", text, re.M)[0].replace("](nbs/", "](")
-    cell = dict(cell_type="markdown", id="lessons", metadata={}, source=(FRONT + table.strip()).splitlines(keepends=True))
+    text = (FRONT + table.strip()).splitlines(keepends=True)
+    cell = dict(cell_type="markdown", id="lessons", metadata={}, source=text)
     kernel = dict(display_name="python3", language="python", name="python3")
-    write_notebook(Path(root) / "nbs/index.ipynb", dict(cells=[cell], metadata=dict(kernelspec=kernel), nbformat=4, nbformat_minor=5))
+    nb = dict(cells=[cell], metadata=dict(kernelspec=kernel), nbformat=4, nbformat_minor=5)
+    write_notebook(Path(root) / "nbs/index.ipynb", nb)
 
 def stamp(root):
     "Stamp every lesson. Raises ValueError for one that lacks a cell."
@@ -34,7 +37,8 @@ def stamp(root):
     settings.read(Path(root) / "settings.ini", encoding="utf-8")
     for file in lessons(root):
         extras = "lessons,scale" if file.stem == "20_scale" else "lessons"
-        facts, missing = dict(settings["DEFAULT"], file=file.name, extras=extras), {"<!-- badge -->": BADGE, "# Colab install": INSTALL}
+        facts = dict(settings["DEFAULT"], file=file.name, extras=extras)
+        missing = {"<!-- badge -->": BADGE, "# Colab install": INSTALL}
         def change(source, cell):
             mark = next((m for m in missing if source.startswith(m)), None)
             return missing.pop(mark).format(**facts) if mark else source

@@ -183,20 +183,26 @@ def test_the_search_has_the_right_page_first(opened, words, page_of):
 # Every piece of text whose colour is too near to that of what lies behind it, by the rule of WCAG 2 (AA).
 FAINT = """() => {
     const rgb = (s) => s.match(/[\\d.]+/g).map(Number);
-    const light = ([r, g, b]) => [r, g, b].map((v) => v / 255).map((v) => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
+    const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
+        .map((v) => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
         .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
     const behind = (e) => {
-        for (; e; e = e.parentElement) { const c = rgb(getComputedStyle(e).backgroundColor); if (!(c[3] < .5)) return c; }
+        for (; e; e = e.parentElement) {
+            const c = rgb(getComputedStyle(e).backgroundColor);
+            if (!(c[3] < .5)) return c;
+        }
         return [255, 255, 255];
     };
     const found = [];
     for (const e of document.querySelectorAll("main *:not(svg, svg *, option, :disabled)")) {
         const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
         const s = getComputedStyle(e), size = parseFloat(s.fontSize);
-        if (!own || !e.checkVisibility({ checkOpacity: true, checkVisibilityCSS: true }) || e.closest(":disabled")) continue;
+        const seen = e.checkVisibility({ checkOpacity: true, checkVisibilityCSS: true });
+        if (!own || !seen || e.closest(":disabled")) continue;
         const [a, b] = [light(rgb(s.color)), light(behind(e))].sort((x, y) => y - x);
         const ratio = (a + .05) / (b + .05), large = size >= 24 || size >= 18.66 && Number(s.fontWeight) >= 700;
-        if (ratio < (large ? 3 : 4.5)) found.push([e.tagName, e.className, e.textContent.trim().slice(0, 30), ratio.toFixed(2)].join(" | "));
+        const text = e.textContent.trim().slice(0, 30);
+        if (ratio < (large ? 3 : 4.5)) found.push([e.tagName, e.className, text, ratio.toFixed(2)].join(" | "));
     }
     return [...new Set(found)].slice(0, 20);
 }"""
@@ -220,7 +226,8 @@ def test_the_pdf_has_contents_and_numbers_and_leads_to_no_file(browser, site):
     page.close()
     made, second = pypdf.PdfReader(file), 2 + len(lesson.pages)
     front = made.pages[0].extract_text()
-    assert len(made.pages) == 1 + len(lesson.pages) + len(notation.pages) and re.search(rf"06 Momentum\s*2\s.*Notation\s*{second}", front, re.S)
+    assert len(made.pages) == 1 + len(lesson.pages) + len(notation.pages)
+    assert re.search(rf"06 Momentum\s*2\s.*Notation\s*{second}", front, re.S)
     assert all(sheet.extract_text().split()[-1] == str(n) for n, sheet in enumerate(made.pages, 1))
     assert "06 · Momentum" in made.pages[1].extract_text() and "Notation" in made.pages[second - 1].extract_text()
     links = [(a.get_object().get("/A") or {}).get("/URI") for sheet in made.pages for a in sheet.get("/Annots") or []]
