@@ -24,6 +24,8 @@ FRONT = """<style>body {{ font: 10.5pt/1.45 sans-serif }} h1 {{ font-size: 26pt;
 h2 {{ font-size: 11pt; margin: 11pt 0 1pt }} p {{ margin: 0; display: flex; justify-content: space-between }}</style>
 <h1>{title}</h1>{what}{rows}"""
 
+LINK = '<p><strong>On paper.</strong> <a href="miniai.pdf">All lessons as one PDF.</a></p>'
+
 def new_page(browser):
     "A page as wide as A4 is between its margins."
     page = browser.new_page(color_scheme="light", viewport=dict(width=688, height=1000))
@@ -94,6 +96,8 @@ def main(site):
         browser.close()
     out.compress_identical_objects()
     out.write(site / "miniai.pdf")
+    run = site / "run.html"
+    run.write_text(run.read_text(encoding="utf-8").replace("<!-- pdf -->", LINK), encoding="utf-8")
     print(f"== {site / 'miniai.pdf'}: {len(out.pages)} pages, {(site / 'miniai.pdf').stat().st_size / 1e6:.0f} MB")
 
 if __name__ == "__main__": main(ROOT / "_site")
