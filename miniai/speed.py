@@ -303,7 +303,7 @@ def multi_view(
 
 # %% ../nbs/18_speed.ipynb #affac00a
 RECIPE_94 = Recipe(widths=(32, 64, 128), epochs=4.52, padding=1, residual=False, lookahead=False, kernel_size=2,
-                   activation=nn.ReLU)
+                   activation=nn.ReLU, bias_scale=32.)
 
 # %% ../nbs/18_speed.ipynb #5ba9dd4b
 @torch.no_grad()
