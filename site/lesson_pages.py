@@ -115,11 +115,13 @@ def help_of(check):
             f":::{{dropdown}} A solution\n```python\n{solution.getvalue().strip()}\n```\n:::")
 
 def repaired(text):
-    "Links of a notebook that lead out of `nbs/`, and marks that only the tools read."
+    "Links of a notebook that lead out of `nbs/` or to a heading, and marks that only the tools read."
     text = re.sub(r"<!-- (?:ledger:[^>]*|end) -->", "", text)
     text = text.replace("](index.ipynb)", "](../index.md#the-course)")
     text = text.replace("](../RESULTS.md)", "](../results/index.md)")
-    return re.sub(r"\]\(\.\./((?!index|results/)[\w/.-]+\.md)", rf"]({HOME}/blob/{SETTINGS['branch']}/\1", text)
+    text = re.sub(r"(?<=\.ipynb)#[\w-]+(?=\))", lambda m: m[0].lower(), text)          # as pages name their headings
+    elsewhere = r"\]\((?:\.\./)+((?!index|results/)[\w/.-]+\.(?:md|py)\))"
+    return re.sub(elsewhere, rf"]({HOME}/blob/{SETTINGS['branch']}/\1", text)
 
 def page(stem):
     "A lesson as the notebook that the site shows."
