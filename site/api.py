@@ -17,14 +17,9 @@ def modules():
     return {name: import_module(name) for name in [*names, "miniai.exercises"]}
 
 def names_of(name):
-    "What a module gives: what it defines, and what it takes from modules of the package that have no page."
+    "The classes and functions that a module gives."
     module = modules()[name]
-    defined = list(getattr(module, "__all__", ()))
-    public = set(import_module("miniai").__all__)
-    taken = [n for n, v in vars(module).items() if n in public and n not in defined
-             and getattr(v, "__module__", "").startswith("miniai._")]
-    return [n for n in defined + taken
-            if not n.startswith("_") and (inspect.isclass(vars(module)[n]) or callable(vars(module)[n]))]
+    return [n for n in getattr(module, "__all__", ()) if not n.startswith("_") and callable(vars(module)[n])]
 
 def plain(text):
     "A docstring for Markdown: only its `code` is marked up."

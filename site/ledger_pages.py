@@ -21,7 +21,7 @@ def main_metric(runs):
 
 def number(value, metric):
     "A value with its unit, as an axis has it."
-    return f"{100 * value:.1f} %" if "accuracy" in metric else f"{value:.3g} {unit(metric)}".strip()
+    return f"{100 * value:.2f} %" if "accuracy" in metric else f"{value:.3g} {unit(metric)}".strip()
 
 def place(value, low, high, start, end):
     "Where between start and end a value lies on an axis from low to high."
