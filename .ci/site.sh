@@ -1,6 +1,6 @@
 #!/bin/sh
-# Build the pages into _site/, after installing what they are built with if it is missing. With the argument `pdf` print them
-# too; with `links` ask every address outside whether it still answers.
+# Build the pages into _site/, after installing what they are built with if it is missing. With the argument `pdf`
+# print them too; with `links` ask every address outside whether it still answers.
 set -eu
 if ! "$PY" -c 'import sphinx, myst_nb, sphinx_book_theme, sphinx_design, sphinxcontrib.bibtex, pypdf' 2>/dev/null; then
     echo "== what the site is built with"

@@ -91,8 +91,8 @@ def page(stem, runs_of):
     out = [f"# Results of {stem[:2]} {title_of(stem)}\n",
            f"The experiments of [lesson {stem[:2]}](../lessons/{stem}.ipynb). "
            f"`make experiments NB={stem[:2]} SEEDS={most}` trains those that are missing, or whose settings or "
-           "code have changed. A number is the mean ± standard deviation over n seeds, of the last epoch; a single run "
-           "has no ±. Accuracies are on the test images unless the lesson says otherwise.\n"]
+           "code have changed. A number is the mean ± standard deviation over n seeds, of the last epoch; a single "
+           "run has no ±. Accuracies are on the test images unless the lesson says otherwise.\n"]
     for name, runs in sorted(runs_of.items()):
         kinds = sorted({run.kind for run in runs})
         for kind in kinds:

@@ -1,4 +1,4 @@
-"The texts that the site is made with: what they say of the lessons holds. The pages themselves are looked at in tests/slow."
+"The texts that the site is made with: what they say of the lessons holds. tests/slow looks at the pages themselves."
 import re, sys
 
 import pytest
@@ -23,7 +23,7 @@ TERMS = lesson_pages.glossary()
 
 def test_the_glossary_is_sorted_and_says_each_term_once():
     names = [e["term"].lower() for e in TERMS]
-    lines = [line for line in (ROOT / "site/glossary.md").read_text(encoding="utf-8").splitlines() if line.startswith("- ")]
+    lines = re.findall(r"^- ", (ROOT / "site/glossary.md").read_text(encoding="utf-8"), re.M)
     assert 40 <= len(names) == len(lines) and names == sorted(set(names))
 
 @pytest.mark.parametrize("entry", TERMS, ids=lambda e: e["term"])
@@ -35,15 +35,17 @@ def waiting(*terms): return [dict(term=t, lesson="00", more=None, says='Says "so
 
 def test_the_first_use_of_a_word_is_linked_and_nothing_else():
     left = waiting("heavy ball", "ball", "momentum")
-    text = lesson_pages.link_words("# A ball\n`ball` and $ball$: a *heavy ball*, heavy balls.\n\n[ball](x) Balls.", left)
+    text = "# A ball\n`ball` and $ball$: a *heavy ball*, heavy balls.\n\n[ball](x) Balls."
+    text = lesson_pages.link_words(text, left)
     assert text.startswith("# A ball\n`ball` and $ball$: a <a class") and text.count("<a ") == 2
     assert ">*heavy ball*</a>, heavy <a" in text and ">balls</a>.\n\n[ball](x) Balls." in text
     assert 'title="Says &quot;so&quot;."' in text and [e["term"] for e in left] == ["momentum"]
 
 # -- the notation
 
-ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in NOTATION.splitlines() if line.startswith("| $")]
-GREEK = {"β₁": r"\beta_1", "β₂": r"\beta_2"} | dict(zip("ηµμβελκρσδ", r"\eta \mu \mu \beta \varepsilon \lambda \kappa \rho \sigma \delta".split()))
+ROWS = [[cell.strip() for cell in row.split("|")] for row in re.findall(r"^\| (\$.*) \|$", NOTATION, re.M)]
+NAMES = r"\eta \mu \mu \beta \varepsilon \lambda \kappa \rho \sigma \delta".split()
+GREEK = {"β₁": r"\beta_1", "β₂": r"\beta_2"} | dict(zip("ηµμβελκρσδ", NAMES))
 
 def letters(text): return [GREEK.get(s, s) for s in re.findall(r"\$([^$]+)\$", text)]
 
@@ -98,5 +100,6 @@ def test_a_lesson_and_the_bibliography_name_the_same_work(number):
 
 def test_a_number_of_the_bibliography_stands_behind_each_link():
     url = "https://distill.pub/2017/momentum/"
-    text = lesson_pages.cite(f"See [b](https://b).\n\n## Further reading\n\n- Goh (2017), [Why]({url}): so")
-    assert text.endswith(f"({url}) {{cite}}`{lesson_pages.bibliography()[url]}`: so") and text.startswith("See [b](https://b).\n")
+    before = "See [b](https://b).\n\n## Further reading\n\n"
+    text = lesson_pages.cite(f"{before}- Goh (2017), [Why]({url}): so")
+    assert text == f"{before}- Goh (2017), [Why]({url}) {{cite}}`{lesson_pages.bibliography()[url]}`: so"

@@ -7,9 +7,12 @@ document.querySelectorAll(".bd-article table").forEach((table) => {
   box.append(table);
 });
 // Sentences that a cell printed wrap; what has columns scrolls.
-document.querySelectorAll(".cell_output pre").forEach((pre) => pre.classList.toggle("wraps", !/\S {2,}\S/.test(pre.textContent)));
+document.querySelectorAll(".cell_output pre").forEach((pre) => {
+  pre.classList.toggle("wraps", !/\S {2,}\S/.test(pre.textContent));
+});
 document.querySelectorAll(".wide, .bd-article pre, .pst-scrollable-table-container").forEach((box) => {
   if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
 });
 // A page opened from a folder may not read others, so results of the search stand there without a passage of the text.
-if (location.protocol === "file:" && typeof DOCUMENTATION_OPTIONS !== "undefined") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
+if (location.protocol === "file:" && typeof DOCUMENTATION_OPTIONS !== "undefined")
+  DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;

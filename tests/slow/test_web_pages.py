@@ -67,9 +67,9 @@ def test_each_opens_in_the_exported_page(browser, exported, width, scheme):
         page.reload()
         assert page.locator(".status").first.inner_text() == ""
 
-# What VS Code's own renderer does with HTML (extensions/notebook-renderers/src/index.ts), behind the strictest policy that it has.
-POLICY = ("default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src https: http: data:; "
-          "connect-src https:; child-src https: data:")
+# What VS Code's own renderer does with HTML (extensions/notebook-renderers/src/index.ts), behind its strictest policy.
+POLICY = ("default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
+          "img-src https: http: data:; connect-src https:; child-src https: data:")
 RENDER = """(outputs) => { for (const html of outputs) {
     const element = document.createElement("div");
     element.innerHTML = html;
@@ -85,8 +85,8 @@ RENDER = """(outputs) => { for (const html of outputs) {
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_each_opens_in_vs_codes_renderer(browser, saved, scheme):
     outputs = ["".join(out["data"]["text/html"]) for c in json.loads(saved.read_text())["cells"] for out in c["outputs"]]
-    pages = {"/page": f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><body class="vscode-{scheme}"></body>'}
-    with driver.new_page(browser, pages) as page:
+    head = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+    with driver.new_page(browser, {"/page": f'{head}<body class="vscode-{scheme}"></body>'}) as page:
         page.goto(driver.HOST + "/page")
         page.evaluate(RENDER, outputs)
         assert page.locator(".miniai-interactive section").count() == len(NAMES) + 1

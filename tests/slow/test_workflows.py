@@ -35,8 +35,9 @@ def test_least_permissions_no_secrets_and_an_end(name, flow):
     assert "secrets." not in (ROOT / f".github/workflows/{name}.yml").read_text(encoding="utf-8")
     for job in flow["jobs"].values():
         assert job["timeout-minutes"] <= 720
-        if job.get("environment", {}).get("name") == "github-pages":            # no code of the repository runs in this one
-            assert job["permissions"] == {"pages": "write", "id-token": "write"} and all("run" not in s for s in job["steps"])
+        if job.get("environment", {}).get("name") == "github-pages":         # no code of the repository runs in this one
+            assert job["permissions"] == {"pages": "write", "id-token": "write"}
+            assert all("run" not in step for step in job["steps"])
             continue
         assert "permissions" not in job
         checkouts = [s for s in job["steps"] if s.get("uses", "").startswith("actions/checkout")]
@@ -47,7 +48,8 @@ def test_who_starts_what(settings):
     assert set(FLOWS["gpu"]["on"]) == {"push", "schedule", "workflow_dispatch"}
     assert FLOWS["gpu"]["on"]["push"] == {"branches": [settings["branch"]]}
     assert set(FLOWS["colab"]["on"]) == {"schedule", "workflow_dispatch"}
-    assert set(FLOWS["site"]["on"]) == {"push", "schedule", "workflow_dispatch"} and FLOWS["site"]["on"]["push"] == {"branches": [settings["branch"]]}
+    assert set(FLOWS["site"]["on"]) == {"push", "schedule", "workflow_dispatch"}
+    assert FLOWS["site"]["on"]["push"] == {"branches": [settings["branch"]]}
 
 def test_gpu_job_waits_for_a_runner_to_be_named():
     job, = FLOWS["gpu"]["jobs"].values()
@@ -64,9 +66,10 @@ def test_the_oldest_torch_is_what_colab_runs_with(settings):
         assert oldest[name] == need.removeprefix(name).replace(">=", "==") + ".0"
 
 def test_colabs_list_becomes_constraints():
-    said = ("# Do not modify\nnvidia-nccl-cu13==2.31.2\nnumpy==2.1.3\ngoogle-colab @ file:///colabtools/dist/google_colab-1.0.0.tar.gz\njax==0.7.2+cuda\n"
-            "torch @ https://download.pytorch.org/whl/cpu/torch-2.11.0%2Bcpu-cp313-cp313-manylinux_2_28_x86_64.whl\n"
-            "torchaudio @ https://download.pytorch.org/whl/cpu/torchaudio-2.11.0%2Bcpu-cp313-cp313-manylinux_2_28_x86_64.whl\n")
+    wheel = "{0} @ https://download.pytorch.org/whl/cpu/{0}-2.11.0%2Bcpu-cp313-cp313-manylinux_2_28_x86_64.whl\n"
+    said = ("# Do not modify\nnvidia-nccl-cu13==2.31.2\nnumpy==2.1.3\n"
+            "google-colab @ file:///colabtools/dist/google_colab-1.0.0.tar.gz\njax==0.7.2+cuda\n"
+            + wheel.format("torch") + wheel.format("torchaudio"))
     run = subprocess.run([sys.executable, ".ci/colab_pins.py"], cwd=ROOT, input=said, capture_output=True, text=True)
     assert run.stdout.split() == ["numpy==2.1.3", "jax==0.7.2", "torch==2.11.0"]
 
