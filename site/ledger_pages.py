@@ -40,12 +40,12 @@ def drawn_curves(curves, low, high, metric, across):
             + words(WIDTH - 8, HEIGHT - 6, str(last), "end"))
 
 def drawn_dots(values, low, high, metric):
-    "A dot a seed, and a stroke at their mean."
+    "A dot a seed, and of several a stroke at their mean."
     y, x = HEIGHT / 2 - 10, lambda v: f"{place(v, low, high, LEFT, WIDTH - LEFT):.1f}"
     dots = "".join(f'<circle cx="{x(v)}" cy="{y}" r="4"/>' for v in values)
     ends = "".join(words(x(v), y + 32, number(v, metric), "middle") for v in sorted({low, high}))
-    return (f'<path d="M{LEFT - 20} {y}H{WIDTH - LEFT + 20}"/>{dots}'
-            f'<path class="mean" d="M{x(mean(values))} {y - 12}V{y + 12}"/>{ends}')
+    stroke = f'<path class="mean" d="M{x(mean(values))} {y - 12}V{y + 12}"/>' * (len(values) > 1)
+    return f'<path d="M{LEFT - 20} {y}H{WIDTH - LEFT + 20}"/>{dots}{stroke}{ends}'
 
 def picture(runs, metric):
     "Curves of each seed where there are some, else a dot a seed."
