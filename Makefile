@@ -40,7 +40,7 @@ experiments: ## train what the ledger lacks of a lesson's experiments: make expe
 results: ## write RESULTS.md, and what README and notebooks quote, from results/
 	$(IN) python tools/results.py
 
-stamp: ## write the Colab badge and install cell into every lesson, and the table of lessons into nbs/index.ipynb
+stamp: ## write badges, install cells and CITATION.cff from settings.ini, nbs/index.ipynb from the README's table
 	$(IN) python tools/stamp.py
 
 export: ## write miniai/ from the notebooks, and clean them

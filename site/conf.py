@@ -1,15 +1,10 @@
 "Sphinx's settings. `python site/build.py` calls Sphinx with them on a folder of sources that it makes first."
 import os
-from configparser import ConfigParser
-from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-_settings = ConfigParser(delimiters=["="], interpolation=None)
-_settings.read(HERE.parent / "settings.ini", encoding="utf-8")
-facts = _settings["DEFAULT"]
+from course import SETTINGS
 
-project, author, version = "miniai", facts["author"], facts["version"]
-project_copyright = f"{facts['author']}, {facts['license']} License"
+project, author, version = "miniai", SETTINGS["author"], SETTINGS["version"]
+project_copyright = f"{author}, {SETTINGS['license']} License"
 release, language = version, "en"
 extensions = ["myst_nb", "sphinx.ext.mathjax", "sphinx_design", "sphinxcontrib.bibtex"]
 

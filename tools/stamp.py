@@ -1,8 +1,8 @@
-"Write the Colab badge and install cell, from settings.ini, into every lesson, and nbs/index.ipynb: stamp.py [checkout]"
+"Write into every lesson, into nbs/index.ipynb and CITATION.cff what settings.ini and README say: stamp.py [checkout]"
 import configparser, re, sys
 from pathlib import Path
 
-from rewrite import ROOT, lessons, rewrite, write_notebook
+from rewrite import ROOT, lessons, rewrite, write, write_notebook
 
 # The mark stands alone with a blank line after it: Markdown takes a line that begins with <!-- for HTML, to the next blank one.
 BADGE = """<!-- badge -->
@@ -31,13 +31,24 @@ def front(root):
     nb = dict(cells=[cell], metadata=dict(kernelspec=kernel), nbformat=4, nbformat_minor=5)
     write_notebook(Path(root) / "nbs/index.ipynb", nb)
 
+def settings(root):
+    found = configparser.ConfigParser(interpolation=None, delimiters=["="])
+    found.read(Path(root) / "settings.ini", encoding="utf-8")
+    return found["DEFAULT"]
+
+def citation(root):
+    "Write the version and the account into CITATION.cff."
+    known, file = settings(root), Path(root) / "CITATION.cff"
+    text = file.read_text(encoding="utf-8")
+    text = re.sub(r"^(version: ).*", rf"\g<1>{known['version']}", text, flags=re.M)
+    address = f"https://github.com/{known['user']}/{known['repo']}"
+    write(file, re.sub(r"^(repository-code: ).*", rf"\g<1>{address}", text, flags=re.M))
+
 def stamp(root):
     "Stamp every lesson. Raises ValueError for one that lacks a cell."
-    settings = configparser.ConfigParser(interpolation=None, delimiters=["="])
-    settings.read(Path(root) / "settings.ini", encoding="utf-8")
     for file in lessons(root):
         extras = "lessons,scale" if file.stem == "20_scale" else "lessons"
-        facts = dict(settings["DEFAULT"], file=file.name, extras=extras)
+        facts = dict(settings(root), file=file.name, extras=extras)
         missing = {"<!-- badge -->": BADGE, "# Colab install": INSTALL}
         def change(source, cell):
             mark = next((m for m in missing if source.startswith(m)), None)
@@ -49,4 +60,5 @@ if __name__ == "__main__":
     root = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT
     stamp(root)
     front(root)
-    print("== badges and install cells from settings.ini, nbs/index.ipynb from README.md")
+    citation(root)
+    print("== badges, install cells and CITATION.cff from settings.ini, nbs/index.ipynb from README.md")
