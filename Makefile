@@ -12,12 +12,12 @@ MAKEOVERRIDES =
 # In front of a command: make the environment if need be, then run the command from it.
 IN := @sh .ci/in.sh
 
-.PHONY: help lab test test-slow test-all check web notebook experiments results stamp export bench lock workbook environment clean
+.PHONY: help lab test test-slow test-all check web notebook experiments results stamp export bench lock workbook site site-pdf site-links environment clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | awk -F '\t' '{ printf "make %-11s %s\n", $$1, $$2 }'
 
-lab: ## install, get Fashion-MNIST, open JupyterLab on nbs/ (ARGS='--port 8899' is handed on)
+lab: ## install, get Fashion-MNIST, open JupyterLab at the table of lessons (ARGS='--port 8899' is handed on)
 	$(IN) sh .ci/lab.sh
 
 test: ## run every notebook (smoke tier) and the fast tests
@@ -40,7 +40,7 @@ experiments: ## train what the ledger lacks of a lesson's experiments: make expe
 results: ## write RESULTS.md, and what README and notebooks quote, from results/
 	$(IN) python tools/results.py
 
-stamp: ## write the Colab badge and install cell into every lesson
+stamp: ## write badges, install cells and CITATION.cff from settings.ini, nbs/index.ipynb from the README's table
 	$(IN) python tools/stamp.py
 
 export: ## write miniai/ from the notebooks, and clean them
@@ -59,10 +59,19 @@ lock: ## write requirements.lock anew
 workbook: ## write the spreadsheet of lesson 05, with LibreOffice its pictures too
 	$(IN) python tools/make_workbook.py
 
+site: ## build the pages from the saved notebooks into _site/, running nothing; open _site/index.html
+	$(IN) sh .ci/site.sh
+
+site-pdf: ## the lessons as one PDF, _site/miniai.pdf, out of the pages (needs Chromium)
+	$(IN) sh .ci/site.sh pdf
+
+site-links: ## ask every address that the pages lead to outside whether it still answers (needs a network)
+	$(IN) sh .ci/site.sh links
+
 environment: ## make the environment, and nothing else
 	$(IN) true
 
 clean: ## remove caches and builds (the environment and the notebooks' outputs stay)
 	@echo "== removing caches and builds"
-	@rm -rf build dist *.egg-info .pytest_cache .hypothesis
+	@rm -rf _site build dist *.egg-info .pytest_cache .hypothesis
 	@find . -path ./.venv -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -type d -prune -exec rm -rf {} +

@@ -7,7 +7,7 @@ settings = ConfigParser(delimiters=["="], interpolation=None)
 settings.read("settings.ini", encoding="utf-8")
 cfg = settings["DEFAULT"]
 url = f"https://github.com/{cfg['user']}/{cfg['repo']}"
-needs = {extra: cfg[f"{extra}_requirements"].split() for extra in ("lessons", "scale", "dev", "bench")}
+needs = {extra: cfg[f"{extra}_requirements"].split() for extra in ("lessons", "scale", "dev", "bench", "site")}
 needs["dev"] += needs["lessons"] + needs["scale"]
 
 setup(

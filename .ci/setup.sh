@@ -45,6 +45,11 @@ said=$("$venv/bin/python" -c 'import torch, torchvision, miniai.core' 2>&1) ||
 rm -f "$log"
 # nbdev's hooks keep execution counts out of saved notebooks and merge conflicts out of their JSON.
 if [ -d .git ]; then
-    "$venv/bin/nbdev-install-hooks" >/dev/null || echo "   nbdev's git hooks could not be installed"
+    bin=$(cd "$venv/bin" && pwd)
+    "$bin/nbdev-install-hooks" >/dev/null || echo "   nbdev's git hooks could not be installed"
+    # By their full names, so that git finds them where the environment is not active, too.
+    git config diff.jupyternotebook.command "'$bin/nbdev-diff-driver'"
+    git config merge.jupyternotebook.driver "'$bin/nbdev-merge' %O %A %B %P"
+    printf '#!/bin/sh\nexec "%s"\n' "$bin/nbdev-trust" >.git/hooks/post-merge
 fi
 echo "$asked" >"$venv/.ready"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDERS = ".ci", ".github", "benchmarks", "miniai", "nbs", "results", "tests", "tools", "web"
+FOLDERS = ".ci", ".github", "benchmarks", "miniai", "nbs", "results", "site", "tests", "tools", "web"
 NOT_SOURCE = "__pycache__", ".ipynb_checkpoints", "_proc", "*.egg-info", "node_modules"
 
 @pytest.fixture(scope="session")

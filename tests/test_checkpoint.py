@@ -110,7 +110,7 @@ def test_every_so_many_minutes(tmp_path, monkeypatch):
 def test_a_signal_writes_and_then_stops(tmp_path, number, error):
     class Press(Callback):
         def after_loss(self, learn):
-            if learn.total_steps == 8: os.kill(os.getpid(), number)
+            if learn.total_steps == 8: signal.raise_signal(number)
     whole = training(); whole.fit(EPOCHS)
     before = signal.getsignal(number)
     with pytest.raises(error) as caught: training().fit(EPOCHS, cbs=[CheckpointCB(tmp_path), Press()])
@@ -122,7 +122,7 @@ def test_a_signal_writes_and_then_stops(tmp_path, number, error):
 
 def test_the_second_signal_stops_at_once(tmp_path):
     class Press(Callback):
-        def after_loss(self, learn): os.kill(os.getpid(), signal.SIGINT); os.kill(os.getpid(), signal.SIGINT)
+        def after_loss(self, learn): signal.raise_signal(signal.SIGINT); signal.raise_signal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt): training().fit(EPOCHS, cbs=[CheckpointCB(tmp_path), Press()])
     assert not list(tmp_path.iterdir())
 

@@ -147,7 +147,7 @@ def test_lab_opens_a_browser_where_there_is_a_screen(make, program, stub_python,
     program("id", "echo 1000")
     program("jupyter", 'echo "jupyter $*"')
     run = make("lab", "VENV=", **display)
-    assert run.returncode == 0 and "jupyter lab --notebook-dir nbs" in run.stdout
+    assert run.returncode == 0 and "jupyter lab --notebook-dir nbs --LabApp.default_url=/lab/tree/index.ipynb" in run.stdout
     assert ("--no-browser" in run.stdout) is expected and "--allow-root" not in run.stdout
 
 def test_lab_goes_on_without_data(make, program, stub_python):

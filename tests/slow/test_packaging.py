@@ -32,7 +32,7 @@ def test_stamped_text_is_up_to_date(copy, name):
 
 def test_notebooks_have_numbers_of_their_own(root):
     names = sorted(f.name for f in root.glob("nbs/*.ipynb"))
-    assert names and all(re.fullmatch(r"\d\d_[a-z_]+\.ipynb", n) for n in names), names
+    assert names and all(re.fullmatch(r"(\d\d_[a-z_]+|index)\.ipynb", n) for n in names), names
     assert len({n[:2] for n in names}) == len(names), "make notebook NB= could not tell these apart"
 
 # -- the wheel
@@ -65,7 +65,7 @@ def test_metadata_says_what_settings_ini_says(metadata, settings):
     assert metadata["Requires-Python"] == ">=" + settings["min_python"]
     needs = [Requirement(r) for r in metadata.get_all("Requires-Dist")]
     assert {str(r) for r in needs if not r.marker} == {str(Requirement(r)) for r in settings["requirements"].split()}
-    assert set(metadata.get_all("Provides-Extra")) == {"lessons", "scale", "dev", "bench"}
+    assert set(metadata.get_all("Provides-Extra")) == {"lessons", "scale", "dev", "bench", "site"}
     classifiers = metadata.get_all("Classifier") or []
     assert len(set(classifiers)) == len(classifiers)
 

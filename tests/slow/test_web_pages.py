@@ -1,5 +1,5 @@
 "Interactives where readers meet them: a saved notebook's exported page, JupyterLab with and without a kernel, any browser."
-import json, shutil, socket, subprocess, sysconfig, time, urllib.request
+import json, re, shutil, socket, subprocess, sysconfig, time, urllib.request
 from pathlib import Path
 
 import pytest
@@ -66,6 +66,33 @@ def test_each_opens_in_the_exported_page(browser, exported, width, scheme):
         page.get_by_role("button", name="Reset").first.click()
         page.reload()
         assert page.locator(".status").first.inner_text() == ""
+
+# What VS Code's own renderer does with HTML (extensions/notebook-renderers/src/index.ts), behind its strictest policy.
+POLICY = ("default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
+          "img-src https: http: data:; connect-src https:; child-src https: data:")
+RENDER = """(outputs) => { for (const html of outputs) {
+    const element = document.createElement("div");
+    element.innerHTML = html;
+    document.body.append(element);
+    for (const script of [...element.querySelectorAll("script")]) {
+        const copy = document.createElement("script");
+        copy.text = script.innerText;
+        element.append(copy);
+        copy.remove();
+    }
+} }"""
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_each_opens_in_vs_codes_renderer(browser, saved, scheme):
+    outputs = ["".join(out["data"]["text/html"]) for c in json.loads(saved.read_text())["cells"] for out in c["outputs"]]
+    head = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+    with driver.new_page(browser, {"/page": f'{head}<body class="vscode-{scheme}"></body>'}) as page:
+        page.goto(driver.HOST + "/page")
+        page.evaluate(RENDER, outputs)
+        assert page.locator(".miniai-interactive section").count() == len(NAMES) + 1
+        assert answer(page, 12).endswith("4 seeds too high.")
+        colour = page.locator(".miniai-interactive section").first.evaluate("e => getComputedStyle(e).backgroundColor")
+        assert (sum(map(int, re.findall(r"\d+", colour)[:3])) < 240) == (scheme == "dark"), colour
 
 def by_mouse(page, x, y, to):
     page.mouse.move(x, y)

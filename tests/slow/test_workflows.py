@@ -1,5 +1,5 @@
 "The GitHub workflows: zizmor finds nothing, the schema holds, and the promises that neither of them knows."
-import os, re, subprocess
+import os, re, subprocess, sys
 
 import pytest
 from conftest import ROOT, tool
@@ -8,7 +8,7 @@ from ruamel.yaml import YAML
 FILES = sorted((ROOT / ".github/workflows").glob("*.yml"))
 FLOWS = {f.stem: YAML(typ="safe").load(f) for f in FILES}
 
-def test_the_three_workflows_are_there(): assert set(FLOWS) == {"test", "gpu", "colab"}
+def test_the_four_workflows_are_there(): assert set(FLOWS) == {"test", "gpu", "colab", "site"}
 
 def test_zizmor_finds_nothing():
     run = tool("zizmor", "--offline", "--no-config", "--no-ignores", *FILES)
@@ -25,7 +25,7 @@ def test_actions_are_pinned_by_hash_with_their_version_beside(file):
     for u in uses: assert re.fullmatch(r" actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", u), u
 
 def test_one_hash_a_version():
-    "The same action is the same one in all three."
+    "The same action is the same one in all of them."
     uses = {u for f in FILES for u in re.findall(r"uses: (\S+)", f.read_text(encoding="utf-8"))}
     assert len({u.split("@")[0] for u in uses}) == len(uses), uses
 
@@ -34,7 +34,12 @@ def test_least_permissions_no_secrets_and_an_end(name, flow):
     assert flow["permissions"] == {"contents": "read"} and flow["concurrency"]["group"].startswith(name)
     assert "secrets." not in (ROOT / f".github/workflows/{name}.yml").read_text(encoding="utf-8")
     for job in flow["jobs"].values():
-        assert "permissions" not in job and job["timeout-minutes"] <= 720
+        assert job["timeout-minutes"] <= 720
+        if job.get("environment", {}).get("name") == "github-pages":         # no code of the repository runs in this one
+            assert job["permissions"] == {"pages": "write", "id-token": "write"}
+            assert all("run" not in step for step in job["steps"])
+            continue
+        assert "permissions" not in job
         checkouts = [s for s in job["steps"] if s.get("uses", "").startswith("actions/checkout")]
         assert checkouts and all(s["with"]["persist-credentials"] is False for s in checkouts)
 
@@ -43,6 +48,8 @@ def test_who_starts_what(settings):
     assert set(FLOWS["gpu"]["on"]) == {"push", "schedule", "workflow_dispatch"}
     assert FLOWS["gpu"]["on"]["push"] == {"branches": [settings["branch"]]}
     assert set(FLOWS["colab"]["on"]) == {"schedule", "workflow_dispatch"}
+    assert set(FLOWS["site"]["on"]) == {"push", "schedule", "workflow_dispatch"}
+    assert FLOWS["site"]["on"]["push"] == {"branches": [settings["branch"]]}
 
 def test_gpu_job_waits_for_a_runner_to_be_named():
     job, = FLOWS["gpu"]["jobs"].values()
@@ -57,6 +64,14 @@ def test_the_oldest_torch_is_what_colab_runs_with(settings):
     for name in ("torch", "torchvision"):
         need = next(r for r in settings["requirements"].split() if r.startswith(name + ">="))
         assert oldest[name] == need.removeprefix(name).replace(">=", "==") + ".0"
+
+def test_colabs_list_becomes_constraints():
+    wheel = "{0} @ https://download.pytorch.org/whl/cpu/{0}-2.11.0%2Bcpu-cp313-cp313-manylinux_2_28_x86_64.whl\n"
+    said = ("# Do not modify\nnvidia-nccl-cu13==2.31.2\nnumpy==2.1.3\n"
+            "google-colab @ file:///colabtools/dist/google_colab-1.0.0.tar.gz\njax==0.7.2+cuda\n"
+            + wheel.format("torch") + wheel.format("torchaudio"))
+    run = subprocess.run([sys.executable, ".ci/colab_pins.py"], cwd=ROOT, input=said, capture_output=True, text=True)
+    assert run.stdout.split() == ["numpy==2.1.3", "jax==0.7.2", "torch==2.11.0"]
 
 def test_one_failing_notebook_fails_the_gpu_job_and_the_others_still_run(copy, tmp_path):
     script = next(s["run"] for s in FLOWS["gpu"]["jobs"]["full"]["steps"] if s.get("name", "").startswith("Every notebook"))
