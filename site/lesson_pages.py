@@ -119,7 +119,7 @@ def repaired(text):
     text = re.sub(r"<!-- (?:ledger:[^>]*|end) -->", "", text)
     text = text.replace("](index.ipynb)", "](../index.md#the-course)")
     text = text.replace("](../RESULTS.md)", "](../results/index.md)")
-    text = re.sub(r"(?<=\.ipynb)#[\w-]+(?=\))", lambda m: m[0].lower(), text)          # as pages name their headings
+    text = re.sub(r"(\.ipynb|\]\()(#[\w-]+)(?=\))", lambda m: m[1] + m[2].lower(), text)     # as pages name their headings
     elsewhere = r"\]\((?:\.\./)+((?!index|results/)[\w/.-]+\.(?:md|py)\))"
     return re.sub(elsewhere, rf"]({HOME}/blob/{SETTINGS['branch']}/\1", text)
 

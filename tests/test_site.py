@@ -72,6 +72,10 @@ def test_the_letters_of_a_lesson_are_in_the_notation(number):
     known = {s for row in ROWS if number in row[3] for s in letters(row[0])} | {"g^2", "G"}
     assert set(letters(line)) <= known, set(letters(line)) - known
 
+def test_links_to_headings_are_as_the_pages_name_them():
+    text = lesson_pages.repaired("[a](#The-rules), [b](18_speed.ipynb#The-rules), [c](https://a.b/#Top)")
+    assert text == "[a](#the-rules), [b](18_speed.ipynb#the-rules), [c](https://a.b/#Top)"
+
 # -- the references
 
 def test_no_reference_stands_twice():
