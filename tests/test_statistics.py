@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy import stats
 
-from miniai.lab.statistics import detectable, holm, paired, seeds_needed
+from miniai.lab.statistics import detectable, holm, paired, seeds_needed, unpaired
 
 SLEEP = [1.2, 2.4, 1.3, 1.3, 0., 1., 1.8, .8, 4.6, 1.4]              # Student (1908): hours, drug 2 − drug 1
 
@@ -52,6 +52,35 @@ def test_differences_of_any_kind(kind): assert paired(kind(SLEEP)).p == pytest.a
     ([1., 2.], [1., 1.], "one list, the differences"), (torch.ones(2), torch.ones(2), "one list, the differences")])
 def test_wrong_arguments_of_paired(d, level, says):
     with pytest.raises(ValueError, match=says): paired(d, level)
+
+FIRST, SECOND = [.7, -1.6, -.2, -1.2, -.1, 3.4, 3.7, .8, 0., 2.], [1.9, .8, 1.1, .1, -.1, 4.4, 5.5, 1.6, 4.6, 3.4]
+
+def test_welch_on_students_data_as_two_groups():
+    found = unpaired(SECOND, FIRST)                                  # R: t.test(extra ~ group, data = sleep)
+    assert (found.mean, found.n, found.p) == (pytest.approx(1.58), 10, pytest.approx(.07939, abs=5e-6))
+    assert (found.low, found.high) == pytest.approx((-.2054832, 3.3654832), abs=1e-6) and not found.clear
+
+@pytest.mark.parametrize("level", [.8, .95])
+def test_groups_of_other_sizes_and_spreads_are_scipys(level):
+    a, b = [1., 2., 4., 3.5], [.1, .2, .15]
+    found, right = unpaired(a, b, level), stats.ttest_ind(a, b, equal_var=False)
+    interval = right.confidence_interval(level)
+    assert (found.low, found.high, found.p, found.n) == pytest.approx((interval.low, interval.high, right.pvalue, 3))
+    assert found.p != pytest.approx(stats.ttest_ind(a, b).pvalue, rel=.05)          # not Student's, of equal spreads
+
+def test_welch_of_a_single_run_and_of_equal_ones():
+    one = unpaired([.2], [.1, .3])
+    assert (one.mean, one.low, one.high, one.p, one.n, one.clear) == (0, -math.inf, math.inf, 1, 1, False)
+    always = unpaired([.5, .5], [.25, .25])
+    assert (always.low, always.high, always.p, always.clear) == (.25, .25, 0, True)
+    assert unpaired([1., 1.], [1., 1.]).p == 1
+    assert unpaired(torch.tensor(SECOND), np.array(FIRST)).p == pytest.approx(.07939, abs=5e-6)
+
+@pytest.mark.parametrize("a, b, level, says", [
+    ([], [1.], .95, "a is empty"), ([1.], [], .95, "b is empty"), ([1., math.nan], [1.], .95, "not finite"),
+    ([1., 2.], [1., 2.], 95, "level is 95")])
+def test_wrong_arguments_of_unpaired(a, b, level, says):
+    with pytest.raises(ValueError, match=says): unpaired(a, b, level)
 
 def step_down(p, alpha):
     "Holm's procedure as it is written: the smallest first, against α/m, α/(m−1) …, until one fails."
