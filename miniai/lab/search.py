@@ -33,7 +33,6 @@ def extended_grid(
     while len(found) > 1 and (best := best_mean(found, metric)) in (min(found), max(found)):
         further = best / 2 if best == min(found) else best * 2
         found[further] = runs_at(further)
-        if not found[further].values(metric): break
     return found
 
 # %% ../../nbs/modules/search.ipynb #6e749fd0
